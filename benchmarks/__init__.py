@@ -1,0 +1,1 @@
+"""What the suite itself costs. Scripts, run by hand; no test asserts a time."""

@@ -1,0 +1,54 @@
+"""Distillation (section 4.2, Table 4): what each part of the triple loss and the initialisation contribute."""
+
+import itertools
+import math
+
+import pytest
+
+from fixtures.scores import ScoreBook
+from fixtures.verdict import Bench
+from judge.claims import Role
+from judge.scores import combined
+from judge.statistics import Estimate
+from judge.verdicts import Part
+
+pytestmark = pytest.mark.slow
+
+# In the order of Table 4's figures, the worst first.
+ABLATIONS: tuple[Role, ...] = ("student_random_init", "student_no_ce", "student_no_cosine", "student_no_mlm")
+
+
+def difference(scores: ScoreBook, one: Role, other: Role) -> Estimate:
+    """GLUE Score of one student less that of another, in points."""
+    ones, others = scores.glue(one), scores.glue(other)
+    return combined([(1 / len(ones), s) for s in ones] + [(-1 / len(others), s) for s in others])
+
+
+@pytest.mark.parametrize(
+    "role",
+    [
+        pytest.param(role, marks=pytest.mark.claim(f"distillation.{role.removeprefix('student_')}"))
+        for role in ABLATIONS
+    ],
+)
+def test_ablation_costs_what_table_4_prints(role: Role, scores: ScoreBook, verdict: Bench) -> None:
+    """A student pre-trained without one of its parts loses what Table 4 prints."""
+    verdict(difference(scores, role, "student"))
+
+
+@pytest.mark.claim("distillation.order")
+def test_ablations_are_in_the_printed_order(scores: ScoreBook, verdict: Bench) -> None:
+    """Each part left out costs more than the next: initialisation, CE, cosine, MLM."""
+    ladder: tuple[Role, ...] = (*ABLATIONS, "student")
+    parts = [
+        Part(f"{low} to {high}", difference(scores, high, low), (0, math.inf))
+        for low, high in itertools.pairwise(ladder)
+    ]
+    verdict(parts)
+
+
+@pytest.mark.gpu
+@pytest.mark.claim("distillation.compute")
+def test_distillation_takes_720_gpu_hours(scores: ScoreBook, verdict: Bench) -> None:
+    """The distillation took 8 V100s about 90 hours."""
+    verdict(difference(scores, "student", "student"))

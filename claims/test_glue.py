@@ -1,0 +1,55 @@
+"""GLUE (section 4, Table 1): "DistilBERT retains 97% of BERT performance"."""
+
+import pytest
+
+from fixtures.scores import ScoreBook
+from fixtures.verdict import Bench
+from judge.claims import Role
+from judge.glue import GLUE, on_par_with_elmo, retention, score
+from judge.scores import cell
+
+pytestmark = pytest.mark.slow
+
+MODELS: dict[str, Role] = {"bert": "teacher", "distilbert": "student"}
+CELLS = [
+    pytest.param(task, role, marks=pytest.mark.claim(f"glue.{task}.{name}"), id=f"{task}-{name}")
+    for task in GLUE
+    for name, role in MODELS.items()
+]
+SCORES = [pytest.param(role, marks=pytest.mark.claim(f"glue.score.{name}"), id=name) for name, role in MODELS.items()]
+
+
+@pytest.mark.parametrize(("task", "role"), CELLS)
+def test_cell_of_table_1(task: str, role: Role, scores: ScoreBook, verdict: Bench) -> None:
+    """The model's score on the task is the one printed in Table 1."""
+    measured = scores(task, role)
+    notes = [
+        f"with the likely correct {misprint.corrected} for the printed {verdict.claim.published}: {misprint.reason}"
+        for misprint in scores.baselines.paper.misprints
+        if misprint.cell == verdict.claim.cell
+    ]
+    if task == "mnli":
+        matched = list(measured.records[0].values.values())
+        notes.append(f"matched alone: {sum(matched) / len(matched):.2f}")
+    verdict(cell(measured, verdict.claim.bounds), notes=notes)
+
+
+@pytest.mark.parametrize("role", SCORES)
+def test_score_of_table_1(role: Role, scores: ScoreBook, verdict: Bench) -> None:
+    """The mean of the model's nine scores is the Score printed in Table 1."""
+    verdict(score(scores.glue(role)))
+
+
+@pytest.mark.claim("glue.retention")
+def test_student_retains_97_percent(scores: ScoreBook, verdict: Bench) -> None:
+    """DistilBERT's GLUE Score is at least 97 % of BERT-base's."""
+    teachers, students = scores.glue("teacher"), scores.glue("student")
+    guard = verdict.decide(score(teachers), claim="glue.score.bert") if verdict.teacher_is_the_papers else None
+    notes = ["the teacher is your own: no printed Score says whether it is a weak one"] if guard is None else []
+    verdict(retention(teachers, students, verdict.claim), guard=guard, notes=notes)
+
+
+@pytest.mark.claim("glue.elmo")
+def test_student_is_on_par_with_elmo(scores: ScoreBook, verdict: Bench) -> None:
+    """DistilBERT is on par with or better than ELMo on all nine tasks."""
+    verdict(on_par_with_elmo(scores.glue("student"), scores.baselines))

@@ -1,0 +1,149 @@
+"""Where pytest users look first: the suite's options, its header, what is collected, and the plugins it is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fixtures.ledger import Ledger
+from fixtures.outcomes import NotReproduced, claim_id
+from fixtures.settings import OPTION, settings_of
+from judge.files import Mistake
+from measure.host import SUITE_VERSION, versions
+
+pytest_plugins = [
+    "fixtures.verdict",
+    "fixtures.printed",
+    "fixtures.architecture",
+    "fixtures.scores",
+    "fixtures.latency",
+]
+ROOT = Path(__file__).parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """All options stand in one group of --help; an option is here only once it works."""
+    group = parser.getgroup("claims", OPTION)
+    group.addoption(
+        "--runslow",
+        action="store_true",
+        default=False,
+        help="also run the claims marked slow, which time or fine-tune models. Default: %(default)s",
+    )
+    group.addoption(
+        "--evidence",
+        action="append",
+        metavar="FILE",
+        help="judge this file of recorded measurements and measure nothing; can be repeated. Default: measure",
+    )
+    group.addoption(
+        "--record",
+        metavar="FILE",
+        help="write what was measured to this file, or add it there, to be judged elsewhere. Default: not recorded",
+    )
+    group.addoption(
+        "--results",
+        metavar="DIR",
+        help="the folder that verdicts.json is written to. Default: results",
+    )
+    group.addoption(
+        "--inconclusive",
+        choices=["skip", "fail", "side"],
+        default="skip",
+        metavar="{skip,fail,side}",
+        help="what an inconclusive claim does to the run: skip it, fail it, or decide it by the side of the bound on "
+        "which its value fell, which the verdict then says. Default: %(default)s",
+    )
+    group.addoption(
+        "--teacher",
+        metavar="ID",
+        help="a teacher of your own, as a folder with config.json or a hub id. Default: BERT-base",
+    )
+    group.addoption(
+        "--student",
+        metavar="ID",
+        help="a student of your own, as a folder with config.json or a hub id. Default: DistilBERT",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Paths are resolved here, since the workers of xdist may run elsewhere."""
+    for name in ("record", "results"):
+        if config.getoption(name):
+            setattr(config.option, name, str(Path(config.getoption(name)).absolute()))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Find every mistake in options, baselines and evidence before the first claim and before xdist's workers."""
+    config = session.config
+    if hasattr(config, "workerinput") or not _has_claims(config):
+        return
+    try:
+        command = " ".join(["pytest", *map(str, config.invocation_params.args)])
+        ledger = Ledger(settings_of(config), command)
+    except Mistake as mistake:
+        raise pytest.UsageError(str(mistake)) from None
+    if not config.option.collectonly:
+        config.pluginmanager.register(ledger, "claims-ledger")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """What changes a verdict: the suite, the edition of the paper's data, the models, the evidence, the versions."""
+    if not _has_claims(config):
+        return []
+    settings = settings_of(config)
+    models = [f"{role} {settings.own.get(role) or _pinned(config, role)}" for role in ("teacher", "student")]
+    source = f"judged from {', '.join(settings.evidence)}" if settings.evidence else "measured here"
+    slow = "with" if settings.runslow else "without"
+    installed = versions()
+    shown = [f"{name} {installed[name]}" for name in ("torch", "transformers", "scipy") if name in installed]
+    return [
+        f"paper claims: suite {SUITE_VERSION}, paper.json {settings.baselines.digest[:12]}, {source}, {slow} --runslow",
+        f"models: {', '.join(models)}; {', '.join(shown)}",
+    ]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Check ids and marks both ways, and expect the known contradictions, strictly and for no other reason."""
+    claims = [item for item in items if claim_id(item) is not None]
+    if not claims:
+        return
+    settings = settings_of(config)
+    problems = []
+    for item in claims:
+        claim = settings.baselines.claims.get(str(claim_id(item)))
+        if claim is None:
+            problems.append(f"{item.nodeid}: claim({claim_id(item)!r}) names no claim of baselines/: correct the mark.")
+            continue
+        tiers = {mark.name for mark in item.iter_markers() if mark.name in ("fast", "slow", "gpu")}
+        if tiers != set(claim.marks):
+            said = f"the test is marked {sorted(tiers) or 'neither'}, baselines/ says {sorted(claim.marks)}"
+            problems.append(f"{item.nodeid}: exactly one of fast and slow, as in the data, is needed: {said}.")
+        if claim.contradiction:
+            item.add_marker(pytest.mark.xfail(reason=claim.contradiction.reason, strict=True, raises=NotReproduced))
+    problems += _untested(session, {str(claim_id(item)) for item in claims}, set(settings.baselines.claims))
+    # A worker cannot end the run with a sentence; there the claim's own setup fails with it.
+    if problems and not hasattr(config, "workerinput"):
+        raise pytest.UsageError("\n".join(problems))
+
+
+def _untested(session: pytest.Session, tested: set[str], known: set[str]) -> list[str]:
+    """Claims of the data without a test, where the whole folder was collected."""
+    whole = any(Path(str(argument)).absolute() in (ROOT, ROOT / "claims") for argument in session.config.args)
+    missing = sorted(known - tested) if whole and not session.testsfailed else []
+    return [f"baselines/: the claim {name!r} has no test in claims/: write one or remove it." for name in missing]
+
+
+def _has_claims(config: pytest.Config) -> bool:
+    """Whether this run's arguments reach the folder of claims; `pytest tests/` is none of our business."""
+    paths = [Path(str(argument).split("::")[0]).absolute() for argument in config.args]
+    claims = ROOT / "claims"
+    return any(path == claims or path in claims.parents or claims in path.parents for path in paths)
+
+
+def _pinned(config: pytest.Config, role: str) -> str:
+    card = getattr(settings_of(config).baselines.models, role)
+    return f"{card.id}@{card.revision[:7]}"

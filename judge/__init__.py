@@ -1,0 +1,1 @@
+"""What counts as yes: baselines, evidence, statistics, verdicts. Imports neither pytest nor torch."""

@@ -1,0 +1,152 @@
+"""JSON files that people edit: read with the place of a mistake, written so that a crash leaves the old one whole."""
+
+import difflib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Mistake(Exception):
+    """A user's mistake: one sentence that says what is wrong, where, and what to do about it."""
+
+
+class Record(BaseModel):
+    """Base of everything that is stored: immutable, strictly typed, and without room for a misspelt key."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, populate_by_name=True, ser_json_inf_nan="constants"
+    )
+
+
+R = TypeVar("R", bound=Record)
+
+
+def read(kind: type[R], path: Path, schema: int | None = None) -> R:
+    """Read and validate one JSON file.
+
+    Args:
+        kind: the record that the file holds.
+        path: where it lies.
+        schema: the newest value of the file's `schema` key that this suite reads; None for files without one.
+
+    Raises:
+        Mistake: the file is missing, unreadable, not JSON, of a newer schema or not of that kind.
+    """
+    text = _text(path)
+    try:
+        raw = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise Mistake(f"{path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
+    if schema is not None:
+        _check_schema(raw, path, schema)
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        raise Mistake(_sentence(error, raw, kind, path)) from None
+
+
+def write(path: Path, text: str) -> None:
+    """Write a text file under a temporary name and rename it, so that a reader sees the old file or the new one.
+
+    Raises:
+        Mistake: the folder cannot be created or written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise Mistake(f"{path} cannot be written ({error.strerror}): choose a folder that can be written to.") from None
+
+
+def pretty(record: Record) -> str:
+    """The stored form of a record: JSON with two spaces, keys in the order of declaration, a final newline."""
+    return record.model_dump_json(by_alias=True, exclude_defaults=True, indent=2) + "\n"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise Mistake(f"{path} does not exist: check the name.") from None
+    except UnicodeDecodeError:
+        raise Mistake(f"{path} is not a UTF-8 text file: give a JSON file written by this suite.") from None
+    except OSError as error:
+        raise Mistake(f"{path} cannot be read ({error.strerror}).") from None
+
+
+def _check_schema(raw: Any, path: Path, newest: int) -> None:
+    found = raw.get("schema") if isinstance(raw, dict) else None
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise Mistake(f"{path}, /schema: a whole number is missing, so this is no file of this suite's.")
+    if found > newest:
+        raise Mistake(f"{path} has schema {found}, and this suite reads up to {newest}: update the suite.")
+
+
+def _sentence(error: ValidationError, raw: Any, kind: type[Record], path: Path) -> str:
+    """One sentence for the first of the mistakes, with its JSON pointer and the id of the entry around it."""
+    # An unknown key comes first: it is mostly the misspelling of one that is then missing.
+    first, *others = sorted(error.errors(include_url=False), key=lambda detail: detail["type"] != "extra_forbidden")
+    loc = tuple(part for part in first["loc"] if not (isinstance(part, str) and part.startswith("function-")))
+    pointer = "".join(f"/{part}" for part in loc) or "/"
+    what = _what(first, loc, kind)
+    more = f" ({len(others)} more like it in this file)" if others else ""
+    return f"{path}, {pointer}{_whose(raw, loc)}: {what}{more}."
+
+
+def _what(detail: Any, loc: tuple[int | str, ...], kind: type[Record]) -> str:
+    name = loc[-1] if loc else ""
+    if detail["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(name), sorted(_field_names(kind)), n=1)
+        return f"unknown key {name!r}" + (f", did you mean {near[0]!r}?" if near else ": remove it")
+    if detail["type"] == "missing":
+        return f"{name!r} is missing: add it"
+    message: str = detail["msg"].removeprefix("Value error, ")
+    return message[:1].lower() + message[1:].rstrip(".") if message[1:2].islower() else message.rstrip(".")
+
+
+def _whose(raw: Any, loc: tuple[int | str, ...]) -> str:
+    """' (size.student)' where the path runs through an entry that has an id or a quantity."""
+    for part in loc:
+        try:
+            raw = raw[part]
+        except (KeyError, IndexError, TypeError):
+            return ""
+        if isinstance(raw, dict):
+            for key in ("id", "quantity"):
+                if isinstance(raw.get(key), str):
+                    return f" ({raw[key]})"
+    return ""
+
+
+def _field_names(kind: type[BaseModel], seen: set[type] | None = None) -> set[str]:
+    """Every key that a record or a record inside it knows, to suggest one for a misspelt key."""
+    seen = set() if seen is None else seen
+    if kind in seen:
+        return set()
+    seen.add(kind)
+    names: set[str] = set()
+    for name, field in kind.model_fields.items():
+        names.add(field.alias or name)
+        for part in _parts(field.annotation):
+            names |= _field_names(part, seen)
+    return names
+
+
+def _parts(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [part for argument in getattr(annotation, "__args__", ()) for part in _parts(argument)]

@@ -1,0 +1,1 @@
+"""How a number is obtained. Knows nothing of pytest and nothing of what a number is compared with."""

@@ -1,0 +1,1 @@
+"""The suite tests itself: judge, report, fixtures, measure. Never the paper."""
