@@ -81,12 +81,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if hasattr(config, "workerinput") or not _has_claims(config):
         return
     try:
-        command = " ".join(["pytest", *map(str, config.invocation_params.args)])
-        ledger = Ledger(settings_of(config), command)
+        settings = settings_of(config)
+        if not config.option.collectonly:
+            command = " ".join(["pytest", *map(str, config.invocation_params.args)])
+            config.pluginmanager.register(Ledger(settings, command), "claims-ledger")
     except Mistake as mistake:
         raise pytest.UsageError(str(mistake)) from None
-    if not config.option.collectonly:
-        config.pluginmanager.register(ledger, "claims-ledger")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

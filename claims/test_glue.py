@@ -4,8 +4,9 @@ import pytest
 
 from fixtures.scores import ScoreBook
 from fixtures.verdict import Bench
+from judge.baselines import GLUE
 from judge.claims import Role
-from judge.glue import GLUE, on_par_with_elmo, retention, score
+from judge.glue import on_par_with_elmo, retention, score
 from judge.scores import cell
 
 pytestmark = pytest.mark.slow

@@ -1,6 +1,7 @@
 """Everything that is known before a measurement: the files of baselines/, loaded and checked once."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,6 +11,9 @@ from pydantic import Field, model_validator
 from judge.claims import Claim, Finite, Role, Source, Text
 from judge.files import Mistake, Record, read
 
+GLUE = ("cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "wnli")
+TASKS = (*GLUE, "imdb", "squad_em", "squad_f1")
+RecipeName = Literal["paper", "prior-study"]
 Value = int | float | str | bool | tuple[int, ...]
 
 
@@ -44,7 +48,7 @@ class Task(Record):
 
     label: Text
     metric: Text
-    parts: tuple[Part, ...]
+    parts: Annotated[tuple[Part, ...], Field(min_length=1)]
     spread: Spread
     trivial: Trivial
     adversarial: Text | None = None
@@ -107,7 +111,7 @@ class Models(Record):
 class Recipes(Record):
     """baselines/recipes.json."""
 
-    recipes: dict[Literal["paper", "prior-study"], Recipe]
+    recipes: dict[RecipeName, Recipe]
 
 
 class Tasks(Record):
@@ -123,7 +127,7 @@ class Baselines:
     paper: Source
     study: Source
     tasks: dict[str, Task]
-    recipes: dict[Literal["paper", "prior-study"], Recipe]
+    recipes: dict[RecipeName, Recipe]
     models: Models
     digest: str
 
@@ -151,11 +155,31 @@ def load_baselines(folder: Path) -> Baselines:
     twice = {claim.id for claim in paper.claims} & {claim.id for claim in study.claims}
     if twice:
         raise Mistake(f"{folder / 'prior-study.json'}: the id {min(twice)!r} is in paper.json too: rename it.")
+    tasks = read(Tasks, folder / "tasks.json").tasks
+    recipes = read(Recipes, folder / "recipes.json").recipes
+    _check_names(folder, tasks, recipes)
     return Baselines(
         paper=paper,
         study=study,
-        tasks=read(Tasks, folder / "tasks.json").tasks,
-        recipes=read(Recipes, folder / "recipes.json").recipes,
+        tasks=tasks,
+        recipes=recipes,
         models=read(Models, folder / "models.json"),
         digest=hashlib.sha256((folder / "paper.json").read_bytes()).hexdigest(),
     )
+
+
+def _check_names(folder: Path, tasks: dict[str, Task], recipes: Mapping[RecipeName, Recipe]) -> None:
+    """Every task that the paper scores is there, and recipes speak of no other."""
+    missing = [name for name in TASKS if name not in tasks]
+    if missing:
+        raise Mistake(f"{folder / 'tasks.json'}, /tasks: {missing[0]!r} is missing: add it.")
+    if "paper" not in recipes:
+        raise Mistake(f"{folder / 'recipes.json'}, /recipes: 'paper' is missing: add it.")
+    for name, recipe in recipes.items():
+        for number, setting in enumerate(recipe.settings):
+            unknown = [task for task in setting.tasks if task not in tasks]
+            if unknown:
+                place = f"/recipes/{name}/settings/{number}/tasks"
+                raise Mistake(
+                    f"{folder / 'recipes.json'}, {place}: {unknown[0]!r} is no task of tasks.json: correct it."
+                )

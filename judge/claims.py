@@ -136,7 +136,10 @@ class Table(Record):
     def numbers(self, row: str, column: str) -> tuple[float, ...]:
         """The numbers of a cell: one, two for `81.2/88.5`, none for `-`."""
         text = self.rows[row][column]
-        return () if text == "-" else tuple(float(part) for part in text.split("/"))
+        try:
+            return () if text == "-" else tuple(float(part) for part in text.split("/"))
+        except ValueError:
+            raise ValueError(f"row {row!r}, column {column!r} prints {text!r}, which is no number") from None
 
     def number(self, row: str, column: str, part: int = 0) -> float:
         """One number of a cell."""
@@ -164,19 +167,21 @@ class Source(Record):
     @model_validator(mode="after")
     def _agrees_with_its_tables(self) -> "Source":
         seen: set[str] = set()
+        for misprint in self.misprints:
+            self.printed(misprint.cell)
         for claim in self.claims:
             if claim.id in seen:
                 raise ValueError(f"the id {claim.id!r} occurs twice: rename one")
             seen.add(claim.id)
-            if claim.cell is not None and claim.published != self.printed(claim.cell):
+            if claim.cell is not None and claim.published != self.printed(claim.cell, claim.id):
                 raise ValueError(
                     f"claim {claim.id!r} publishes {claim.published}, but its cell in {claim.cell.table} "
                     f"prints {self.printed(claim.cell)}: correct one of them"
                 )
         return self
 
-    def printed(self, cell: Cell) -> float:
-        """The number that stands in a cell.
+    def printed(self, cell: Cell, whose: str = "a misprint") -> float:
+        """The number that stands in a cell; `whose` is named where there is none.
 
         Raises:
             ValueError: there is no such cell, or no number in it.
@@ -184,4 +189,5 @@ class Source(Record):
         try:
             return self.tables[cell.table].number(cell.row, cell.column, cell.part)
         except (KeyError, IndexError):
-            raise ValueError(f"there is no number at {cell.table}, {cell.row}, {cell.column}") from None
+            where = f"{cell.table}, {cell.row}, {cell.column}"
+            raise ValueError(f"{whose}: there is no number at {where}: correct the cell") from None

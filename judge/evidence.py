@@ -145,6 +145,6 @@ def write_evidence(path: Path, evidence: Evidence) -> None:
 
 
 def digest(evidence: Evidence) -> str:
-    """SHA-256 of the measurements alone, so that the same numbers have the same digest whoever recorded them."""
+    """SHA-256 of the measurements alone, whenever and with whichever versions they were recorded."""
     text = json.dumps([m.model_dump(mode="json") for m in evidence.measurements], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

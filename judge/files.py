@@ -41,6 +41,10 @@ def read(kind: type[R], path: Path, schema: int | None = None) -> R:
         raw = json.loads(text)
     except json.JSONDecodeError as error:
         raise Mistake(f"{path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
+    except (RecursionError, ValueError):
+        raise Mistake(
+            f"{path} is nested too deeply or holds a number of thousands of digits: give a file of this suite."
+        ) from None
     if schema is not None:
         _check_schema(raw, path, schema)
     try:
@@ -85,7 +89,7 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError:
         raise Mistake(f"{path} is not a UTF-8 text file: give a JSON file written by this suite.") from None
     except OSError as error:
-        raise Mistake(f"{path} cannot be read ({error.strerror}).") from None
+        raise Mistake(f"{path} cannot be read ({error.strerror}): give a file.") from None
 
 
 def _check_schema(raw: Any, path: Path, newest: int) -> None:
@@ -100,22 +104,42 @@ def _sentence(error: ValidationError, raw: Any, kind: type[Record], path: Path) 
     """One sentence for the first of the mistakes, with its JSON pointer and the id of the entry around it."""
     # An unknown key comes first: it is mostly the misspelling of one that is then missing.
     first, *others = sorted(error.errors(include_url=False), key=lambda detail: detail["type"] != "extra_forbidden")
-    loc = tuple(part for part in first["loc"] if not (isinstance(part, str) and part.startswith("function-")))
-    pointer = "".join(f"/{part}" for part in loc) or "/"
-    what = _what(first, loc, kind)
-    more = f" ({len(others)} more like it in this file)" if others else ""
-    return f"{path}, {pointer}{_whose(raw, loc)}: {what}{more}."
+    loc = _place(first, raw)
+    pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in loc)
+    what, meant = _what(first, loc, kind)
+    # A misspelt key that was required is one slip, though it is reported as unknown and as missing.
+    places = {_place(other, raw) for other in others} - {loc, (*loc[:-1], meant)}
+    more = f" ({len(places)} more mistake{'s' if len(places) > 1 else ''} in this file)" if places else ""
+    end = "" if what.endswith("?") and not more else "."
+    return f"{path}{', ' if pointer else ''}{pointer}{_whose(raw, loc)}: {what}{more}{end}"
 
 
-def _what(detail: Any, loc: tuple[int | str, ...], kind: type[Record]) -> str:
-    name = loc[-1] if loc else ""
+def _place(detail: Any, raw: Any) -> tuple[int | str, ...]:
+    """The path of a mistake as far as it runs through the file: names of types and functions are left out."""
+    place: list[int | str] = []
+    for part in detail["loc"]:
+        try:
+            raw = raw[part]
+        except (KeyError, IndexError, TypeError):
+            if detail["type"] == "missing" and part == detail["loc"][-1]:
+                place.append(part)
+            continue
+        place.append(part)
+    return tuple(place)
+
+
+def _what(detail: Any, loc: tuple[int | str, ...], kind: type[Record]) -> tuple[str, str]:
+    """What is wrong, and the key that was meant where one was misspelt."""
+    name, known = str(loc[-1]) if loc else "", _field_names(kind)
     if detail["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(name), sorted(_field_names(kind)), n=1)
-        return f"unknown key {name!r}" + (f", did you mean {near[0]!r}?" if near else ": remove it")
+        near = difflib.get_close_matches(name, sorted(known), n=1)
+        if name in known or not near:
+            return f"the key {name!r} does not belong here: remove it", ""
+        return f"unknown key {name!r}, did you mean {near[0]!r}?", near[0]
     if detail["type"] == "missing":
-        return f"{name!r} is missing: add it"
-    message: str = detail["msg"].removeprefix("Value error, ")
-    return message[:1].lower() + message[1:].rstrip(".") if message[1:2].islower() else message.rstrip(".")
+        return f"{name!r} is missing: add it", ""
+    message = str(detail["msg"]).removeprefix("Value error, ").rstrip(".")
+    return (message[:1].lower() + message[1:] if message[1:2].islower() else message), ""
 
 
 def _whose(raw: Any, loc: tuple[int | str, ...]) -> str:

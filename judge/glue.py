@@ -9,8 +9,6 @@ from judge.scores import Scores, cell, combined, unlike_recipes, with_remarks
 from judge.statistics import Estimate, ratio, seeds_to_settle
 from judge.verdicts import Part, digits
 
-GLUE = ("cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "wnli")
-
 
 def score(all_scores: Sequence[Scores]) -> Estimate:
     """The macro-score: the plain mean of the task scores, WNLI included, as the paper's (ELMo's row proves it)."""

@@ -13,22 +13,38 @@ from judge.files import Mistake
 class Found:
     """Seeds of one measurement, merged over the files that hold some of them.
 
-    `values` are in points (percent) for scores and as recorded otherwise; `origins` are the files, in order.
+    `values` are in points (percent) for scores and as recorded otherwise; `files` names where each seed was found.
     """
 
     first: Measurement
     host: Host
-    origins: tuple[str, ...]
     values: dict[int | None, float]
+    files: dict[int | None, str]
     planned: frozenset[int]
     constant: frozenset[int]
     look: int
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The files that it was merged from, in order."""
+        return tuple(dict.fromkeys(self.files.values()))
 
     @property
     def strength(self) -> tuple[bool, int]:
         """More is stronger: the paper's recipe first, then the number of seeds."""
         recipe = self.first.recipe
         return recipe is not None and recipe.name == "paper", len(self.values)
+
+    def same_run(self, other: "Found") -> bool:
+        """Whether two quantities come from the same runs: model, recipe, engine, precision and host agree."""
+        mine, theirs = self.first, other.first
+        return (mine.model.identity, mine.recipe, mine.engine, mine.precision, self.host) == (
+            theirs.model.identity,
+            theirs.recipe,
+            theirs.engine,
+            theirs.precision,
+            other.host,
+        )
 
 
 class Pool:
@@ -86,17 +102,17 @@ class Pool:
         values = dict(zip(new.seeds or (None,), (scaled(new, value) for value in new.values), strict=True))
         old = self._groups.get(key)
         if old is None:
-            self._groups[key] = Found(
-                new, host, (name,), values, frozenset(new.planned), frozenset(new.constant), new.look
-            )
+            files = dict.fromkeys(values, name)
+            sets = frozenset(new.planned), frozenset(new.constant)
+            self._groups[key] = Found(new, host, values, files, *sets, new.look)
             return
         for seed in old.values.keys() & values.keys():
             if not _same(old.values[seed], values[seed]):
-                raise Mistake(_conflict(new, seed, old.origins[0], name))
+                raise Mistake(_conflict(new, seed, old.files[seed], name))
         self._groups[key] = replace(
             old,
-            origins=tuple(dict.fromkeys((*old.origins, name))),
-            values={**old.values, **values},
+            values=old.values | values,
+            files=old.files | {seed: name for seed in values if seed not in old.files},
             planned=old.planned | set(new.planned),
             constant=old.constant | set(new.constant),
             look=max(old.look, new.look),

@@ -30,9 +30,19 @@ class Scores:
 
     @property
     def failed(self) -> list[int | None]:
-        """Seeds at or below the trivial predictor, or whose predictions were all the same."""
+        """Seeds at or below the trivial predictor, or whose predictions were all the same.
+
+        On an adversarial task a low score is no failure: models that learn fall below the majority class there.
+        """
         constant = frozenset().union(*(record.constant for record in self.records))
-        return [seed for seed, value in self.values.items() if value <= self.task.trivial.value or seed in constant]
+        return [seed for seed, value in self.values.items() if seed in constant or (self._low(value) and not self._odd)]
+
+    @property
+    def _odd(self) -> bool:
+        return self.task.adversarial is not None
+
+    def _low(self, value: float) -> bool:
+        return value <= self.task.trivial.value
 
     @property
     def level(self) -> float:
@@ -52,6 +62,8 @@ class Scores:
         if self.failed:
             runs = ", ".join(f"{'' if s is None else f'seed {s}: '}{self.values[s]:.2f}" for s in self.failed)
             said.append(f"{label}: failed run ({runs}), at or below {trivial.predictor} ({trivial.value:.2f})")
+        if self._odd and any(map(self._low, self.values.values())):
+            said.append(f"{label}: at or below {trivial.predictor} ({trivial.value:.2f}); {self.task.adversarial}")
         if self.remark:
             said.append(f"{label}: measured on {self.records[0].first.model.id}, {self.remark}")
         said += [f"{label}: {record.first.note}" for record in self.records if record.first.note]
@@ -77,27 +89,42 @@ def find_scores(pool: Pool, baselines: Baselines, name: str, role: Role, ids: Ma
         BadMeasurement: not finite, outside -100 to 100, a wrong number of examples, or a seed missing.
     """
     task = baselines.tasks[name]
-    candidates = [pool.find(part.quantity, role, ids) for part in task.parts]
-    for part, found in zip(task.parts, candidates, strict=True):
-        if not found:
-            raise NotRecorded(f"no evidence given has {part.quantity} of {ROLE_NAMES[role]}")
-    chosen = tuple(found[0] for found in candidates)
+    runs = _runs(pool, task, role, ids)
+    chosen = runs[0]
     for part, record in zip(task.parts, chosen, strict=True):
         _check(part, record)
     seeds = set(chosen[0].values)
-    if any(set(record.values) != seeds for record in chosen):
-        raise BadMeasurement(f"{task.label}: its metrics are recorded for different seeds, so one is missing")
+    for part, record in zip(task.parts, chosen, strict=True):
+        odd = sorted(seeds ^ set(record.values), key=str)
+        if odd:
+            what = f"{task.parts[0].quantity} and {part.quantity} in {', '.join(record.origins)}"
+            raise BadMeasurement(f"{what} are recorded for different seeds, one lacks {odd[0]}: run it")
     values = {
         seed: math.fsum(record.values[seed] for record in chosen) / len(chosen)
         for seed in sorted(seeds, key=lambda seed: (seed is not None, seed or 0))
     }
     rivals = [
-        f"{task.label}: {', '.join(other.origins)} also has {part.quantity} ({len(other.values)} seeds), not used"
-        for part, found in zip(task.parts, candidates, strict=True)
-        for other in found[1:]
+        f"{task.label}: {', '.join(other.origins)} also has {other.first.quantity} (seeds: {len(other.values)}), unused"
+        for other, *_ in runs[1:]
     ]
     remark = (ids or {}).get(chosen[0].first.model.id, "")
     return Scores(name, task, role, values, chosen, tuple(rivals), remark)
+
+
+def _runs(pool: Pool, task: Task, role: Role, ids: Mapping[str, str] | None) -> list[tuple[Found, ...]]:
+    """Runs that have every metric of a task, the strongest first: metrics of different runs are never averaged."""
+    candidates = [pool.find(part.quantity, role, ids) for part in task.parts]
+    for part, found in zip(task.parts, candidates, strict=True):
+        if not found:
+            raise NotRecorded(f"no evidence given has {part.quantity} of {ROLE_NAMES[role]}")
+    runs = [
+        tuple(record for found in candidates for record in found if record.same_run(first)) for first in candidates[0]
+    ]
+    whole = [run for run in runs if len(run) == len(task.parts)]
+    if not whole:
+        names = " and ".join(part.quantity for part in task.parts)
+        raise NotRecorded(f"no evidence given has {names} of {ROLE_NAMES[role]} from the same runs")
+    return whole
 
 
 def cell(scores: Scores, bounds: Interval | None = None) -> Estimate:
@@ -107,7 +134,7 @@ def cell(scores: Scores, bounds: Interval | None = None) -> Estimate:
     can decide the claim, and the estimate says so.
     """
     values = list(scores.values.values())
-    estimate = median(values) if scores.failed else contrast([scores.term()])
+    estimate = median(values, scores.level) if scores.failed else contrast([scores.term()])
     trivial = scores.task.trivial
     if bounds is not None and agrees(trivial.value, bounds):
         hold = f"the margin admits {trivial.predictor} ({trivial.value:.1f}), so no measurement can decide this"
@@ -124,7 +151,7 @@ def combined(terms: Sequence[tuple[float, Scores]]) -> Estimate:
 def with_remarks(estimate: Estimate, all_scores: Sequence[Scores]) -> Estimate:
     """An estimate over several cells with their notes, marks, level, and a hold if a run among them failed."""
     level = max(scores.level for scores in all_scores)
-    failed = dict.fromkeys(s.task.label for s in all_scores if s.failed and not s.task.adversarial)
+    failed = dict.fromkeys(s.task.label for s in all_scores if s.failed)
     hold = f"a run failed on {', '.join(failed)}: a mean says more of it than of the model" if failed else None
     return _with(estimate, all_scores, level, hold)
 
@@ -155,7 +182,7 @@ def _check(part: Part, record: Found) -> None:
     for seed, value in record.values.items():
         if not math.isfinite(value) or abs(value) > 100:
             which = "" if seed is None else f" for seed {seed}"
-            raise BadMeasurement(f"{part.quantity} in {record.origins[0]} is {value}{which}: no score in points")
+            raise BadMeasurement(f"{part.quantity} in {record.files[seed]} is {value}{which}: no score in points")
     missing = sorted(record.planned - {seed for seed in record.values if seed is not None})
     if missing:
         raise BadMeasurement(f"{part.quantity} in {record.origins[0]} lacks the planned seed {missing[0]}: run it")

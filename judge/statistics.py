@@ -138,22 +138,23 @@ def ratio(numerator: Sequence[Term], denominator: Sequence[Term]) -> Estimate:
     return Estimate(100 * value, interval, forecast)
 
 
-def median(values: Sequence[float]) -> Estimate:
+def median(values: Sequence[float], level: float = LEVEL) -> Estimate:
     """The median with its sign interval, for seeds among which a run failed.
 
     The interval runs from the k-th smallest to the k-th largest value, k the largest with at least the level's
-    coverage: the extremes for 5 seeds, the 2nd and the 7th for 8. Fewer than 5 seeds have none at 90 %.
+    coverage: the extremes for 5 seeds, the 2nd and the 7th for 8. Fewer than 5 seeds have none at 90 %, fewer than 6
+    none at 95 %; the estimate then says that `level` cannot be reached.
     """
     ordered = sorted(values)
     n = len(ordered)
     middle = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
 
-    def interval(level: float) -> Interval:
-        k = _sign_rank(n, level)
+    def interval(at: float) -> Interval:
+        k = _sign_rank(n, at)
         return (ordered[k - 1], ordered[n - k]) if k else (-math.inf, math.inf)
 
-    few = None if _sign_rank(n, LEVEL) else f"a run failed, and {n} {_seeds(n)} too few for a median with an interval"
-    return Estimate(middle, interval, hold=few)
+    few = f"a run failed, and {n} {_seeds(n)} too few for a median with an interval"
+    return Estimate(middle, interval, level=level, hold=None if _sign_rank(n, level) else few)
 
 
 def pair_ratio(pairs: Sequence[Pair], resamples: int = 2000) -> Estimate:

@@ -116,7 +116,10 @@ def judge(claim: Claim, estimate: Estimate, *, mode: Mode = "skip", guard: Verdi
     elif outcome is Outcome.REPRODUCED and guard is not None and guard.verdict is Outcome.NOT_REPRODUCED:
         outcome = Outcome.INCONCLUSIVE
         reason = f"{claim.id} holds, but {guard.id} is not reproduced: a weak teacher flatters every student"
-    return _record(claim, estimate, claim.bounds, outcome, reason, mode)
+    verdict = _record(claim, estimate, claim.bounds, outcome, reason, mode)
+    # Seeds settle nothing where the interval has decided already and only the guard keeps the verdict open.
+    decided = _compare(interval, claim.bounds) is not Outcome.INCONCLUSIVE
+    return verdict.model_copy(update={"to_settle": None}) if decided else verdict
 
 
 def judge_all(claim: Claim, parts: Sequence[Part], *, mode: Mode = "skip") -> Verdict:
@@ -130,17 +133,16 @@ def judge_all(claim: Claim, parts: Sequence[Part], *, mode: Mode = "skip") -> Ve
         notes=[f"{part.name}: {_interval_text(claim, part.estimate)}" for part in parts],
         marks=[mark for part in parts for mark in part.estimate.marks],
     )
-    level = worst.estimate.level
-    strict = 1 - (1 - level) / len(parts)
-    outcomes = [_compare(_finite_interval(part.estimate, level), part.bounds) for part in parts]
-    failed = [p.name for p in parts if _compare(p.estimate.interval(strict), p.bounds) is Outcome.NOT_REPRODUCED]
-    holds = [f"{part.name}: {part.estimate.hold}" for part in parts if part.estimate.hold]
-    if failed and not holds:
-        outcome, reason = Outcome.NOT_REPRODUCED, f"{', '.join(failed)}: wholly outside, at 5 % shared by {len(parts)}"
-    elif all(outcome is Outcome.REPRODUCED for outcome in outcomes) and not holds:
+    open_ = [p.name for p in parts if p.estimate.hold or _at(p, p.estimate.level) is not Outcome.REPRODUCED]
+    failed = [p.name for p in parts if _at(p, _shared(p.estimate.level, len(parts))) is Outcome.NOT_REPRODUCED]
+    if failed and not any(part.estimate.hold for part in parts):
+        outcome, reason = (
+            Outcome.NOT_REPRODUCED,
+            f"{', '.join(failed)}: wholly outside, at an error shared by {len(parts)}",
+        )
+    elif not open_:
         outcome, reason = Outcome.REPRODUCED, f"each of the {len(parts)} lies inside its bounds"
     else:
-        open_ = [p.name for p, o in zip(parts, outcomes, strict=True) if o is not Outcome.REPRODUCED or p.estimate.hold]
         outcome, reason = Outcome.INCONCLUSIVE, f"open for {', '.join(open_)}"
     raw = {f"{part.name}: {name}": values for part in parts for name, values in part.estimate.raw.items()}
     verdict = _record(claim, estimate, worst.bounds, outcome, reason, mode)
@@ -173,11 +175,27 @@ def digits(value: float | None, precision: float, bounds: Sequence[float | None]
     places = max(2, 1 - math.floor(math.log10(precision) + ROUNDING_ERROR))
     places += 1 if 0 < abs(value) < 0.1 else 0
     places = 0 if value == int(value) and abs(value) >= 1000 else places
-    rivals = [bound for bound in bounds if bound is not None and abs(bound - value) > ROUNDING_ERROR]
-    while places < 9 and any(f"{value:.{places}f}" == f"{bound:.{places}f}" for bound in rivals):
+    value += 0.0  # no negative zero
+    rivals = [bound + 0.0 for bound in bounds if bound is not None and abs(bound - value) > ROUNDING_ERROR]
+    while places < 9 and any(_fixed(value, places) == _fixed(bound, places) for bound in rivals):
         places += 1
     text = f"{value:,.{places}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+def _fixed(value: float, places: int) -> str:
+    text = f"{value:.{places}f}"
+    return text.lstrip("-") if float(text) == 0 else text
+
+
+def _at(part: Part, level: float) -> Outcome:
+    return _compare(_finite_interval(part.estimate, level), part.bounds)
+
+
+def _shared(level: float, number: int) -> float:
+    """The level at which each of several parts is judged when they share the error of one."""
+    return 1 - (1 - level) / number
 
 
 def _compare(interval: Interval, bounds: Interval) -> Outcome:

@@ -1,6 +1,6 @@
 """Turn the raw result files of the earlier reproduction study into evidence/prior-study.json.
 
-    python -m measure.prior_study RESULTS.json evidence/prior-study.json
+    python -m measure.prior_study RESULTS.json evidence/prior-study.json --created DATE
 
 Every number is kept at the precision of the study's own files. What they say of the recipe is kept too: the batch is
 samples per second / steps per second, the epochs are recorded, and the vocabulary tells cased models from uncased.
@@ -32,6 +32,10 @@ METRICS = {
     "eval_spearmanr": "glue.{}.spearman",
 }
 SQUAD_QUESTIONS = 10570
+
+
+class NotTheStudyError(Exception):
+    """A number that the study's files cannot hold; the message says which."""
 
 
 def convert(raw: dict[str, Any], created: str) -> Evidence:
@@ -86,7 +90,7 @@ def _squad(result: dict[str, Any], common: dict[str, Any]) -> Iterator[Measureme
         f"{SQUAD_QUESTIONS:,} questions"
     )
     if abs(result["eval_exact_match"] * SQUAD_QUESTIONS / 100 % 1 - 0.5) < 0.49:
-        raise Mistake("the exact match is no whole number of SQuAD's 10,570 questions: are these its results?")
+        raise NotTheStudyError("its exact match is no whole number of SQuAD's 10,570 questions")
     data = Dataset(id="rajpurkar/squad", split="validation", examples=SQUAD_QUESTIONS)
     for key in ("exact_match", "f1"):
         yield Measurement(
@@ -146,12 +150,25 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--created", required=True, metavar="DATE", help="ISO date to write into the file")
     options = parser.parse_args(arguments)
     try:
-        raw = json.loads(options.results.read_text(encoding="utf-8"))
-        write_evidence(options.evidence, convert(raw, options.created))
-    except (OSError, json.JSONDecodeError, KeyError, Mistake) as error:
-        print(f"{options.results}: {error}", file=sys.stderr)
+        write_evidence(options.evidence, convert(_raw(options.results), options.created))
+    except Mistake as error:
+        print(error, file=sys.stderr)
+        return 2
+    except NotTheStudyError as error:
+        print(f"{options.results} is no result file of that study, {error}: give its results.json.", file=sys.stderr)
+        return 2
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError):
+        print(f"{options.results} is no result file of that study: give its results.json.", file=sys.stderr)
         return 2
     return 0
+
+
+def _raw(path: Path) -> dict[str, Any]:
+    try:
+        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Mistake(f"{path} cannot be read ({error.strerror}): check the name.") from None
+    return raw
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ def with_unit(text: str, unit: str) -> str:
 
 def measured(verdict: Verdict) -> str:
     """The value and its interval: `95.03 % [92.47, 97.66]`."""
+    if verdict.value is None:
+        return "-"
     text = number(verdict, verdict.value)
     if verdict.interval is None:
         return text

@@ -29,11 +29,13 @@ def lines(verdicts: Sequence[Verdict], *, width: int = 120, absent: int = 0) -> 
         yield from _group(KNOWN, known, width, "known")
         yield from _group(outcome.value, [v for v in chosen if v not in known], width, outcome.value)
     yield "", ""
-    yield counts(verdicts, absent), ""
+    # Broken between counts, never between a number and its word.
+    parts = counts(verdicts, absent).split("; ")
+    yield from _wrapped("; ".join(part.replace(" ", "\u00a0") for part in parts), width, "")
 
 
 def counts(verdicts: Iterable[Verdict], absent: int = 0) -> str:
-    """`25 reproduced, 8 known contradictions, 1 inconclusive, 43 not run`, leaving out what there is none of."""
+    """`25 reproduced; 1 inconclusive; 43 not asked for`: how many of each, leaving out what there is none of."""
     tally: dict[str, int] = {}
     for verdict in verdicts:
         known = verdict.verdict is Outcome.NOT_REPRODUCED and verdict.contradiction
@@ -97,7 +99,7 @@ def _not_run(verdicts: Sequence[Verdict], width: int) -> Iterator[Line]:
 
 def _wrapped(text: str, width: int, indent: str) -> Iterator[Line]:
     for line in textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False):
-        yield line, ""
+        yield line.replace("\u00a0", " "), ""
 
 
 def _cut(line: str, width: int) -> str:

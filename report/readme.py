@@ -1,0 +1,116 @@
+"""The generated part of README.md: what is verified and what came out, from verdict files alone.
+
+    python -m report.readme results/fast/verdicts.json results/prior/verdicts.json
+
+The first file is a run of the fast tier, the second the prior study judged; `--check` only says whether README.md is
+up to date.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from judge.files import Mistake, read, write
+from judge.verdicts import SCHEMA, Outcome, Verdict, VerdictFile
+from report.message import measured, number, settle
+from report.table import counts
+
+BEGIN, END = "<!-- verdicts: begin -->", "<!-- verdicts: end -->"
+HEADLINES = (
+    "size.reduction",
+    "speed.cpu",
+    "speed.gpu_full_pass",
+    "glue.retention",
+    "glue.score.bert",
+    "glue.score.distilbert",
+    "glue.elmo",
+    "squad.em.bert",
+    "squad.f1.bert",
+    "text.retention",
+    "text.score.bert",
+    "text.elmo_stsb",
+    "text.squad_d_sentence",
+)
+Verdicts = Mapping[str, Verdict]
+
+
+def section(fast: Verdicts, prior: Verdicts) -> str:
+    """The generated Markdown: counts, the headline claims, and every claim in a fold."""
+    judged = [fast[name] for name in fast if fast[name].verdict is not Outcome.NOT_RUN]
+    studied = [prior[name] for name in prior if measures_models(name)]
+    lines = [
+        f"On this suite's own fast tier: {counts(judged)}.  ",
+        f"On the recorded results of an earlier one-seed study: {counts(studied)}.",
+        "",
+        *_table([name for name in HEADLINES if name in fast], fast, prior),
+        "",
+        f"<details><summary>All {len(fast)} claims</summary>",
+        "",
+        *_table(list(fast), fast, prior),
+        "",
+        "</details>",
+    ]
+    return "\n".join(lines)
+
+
+def updated(readme: str, fast: Verdicts, prior: Verdicts) -> str:
+    """README text with its generated part made anew.
+
+    Raises:
+        Mistake: the two marks between which it stands are not there.
+    """
+    if BEGIN not in readme or END not in readme:
+        raise Mistake(f"README.md lacks the lines {BEGIN} and {END}: put them where the verdicts belong.")
+    before, rest = readme.split(BEGIN, 1)
+    return f"{before}{BEGIN}\n{section(fast, prior)}\n{END}{rest.split(END, 1)[1]}"
+
+
+def measures_models(name: str) -> bool:
+    """Whether a claim is about models, and not about what a text says of itself, which no evidence changes."""
+    return not name.startswith(("text.", "prior."))
+
+
+def _table(names: list[str], fast: Verdicts, prior: Verdicts) -> list[str]:
+    head = ["| claim | printed | fast tier, this suite | the prior study |", "|---|---|---|---|"]
+    return head + [
+        f"| {fast[name].title} (`{name}`) | {number(fast[name], fast[name].published)} | "
+        f"{_cell(fast[name])} | {_cell(prior[name]) if measures_models(name) else ''} |"
+        for name in names
+    ]
+
+
+def _cell(verdict: Verdict) -> str:
+    """`**inconclusive**, 95.03 % [92.47, 97.66]; unlike recipes; about 7 seeds would settle it`."""
+    if verdict.verdict is Outcome.NOT_RUN:
+        return "not run"
+    word = f"**{verdict.verdict}**" + (" (the text contradicts itself)" if verdict.contradiction else "")
+    said = [word, measured(verdict)] if verdict.value is not None else [word]
+    tail = [*verdict.marks, settle(verdict) if verdict.verdict is Outcome.INCONCLUSIVE else ""]
+    return "; ".join([", ".join(said), *(part for part in tail if part)])
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check README.md; 0, 1 where it is out of date, 2 with a sentence where that cannot be told."""
+    parser = argparse.ArgumentParser(prog="python -m report.readme", description=__doc__.splitlines()[0])
+    parser.add_argument("fast", type=Path, help="verdicts.json of a run of the fast tier")
+    parser.add_argument("prior", type=Path, help="verdicts.json of a run with --evidence evidence/prior-study.json")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if README.md is out of date")
+    options = parser.parse_args(arguments)
+    path = Path("README.md")
+    try:
+        fast, prior = (read(VerdictFile, file, schema=SCHEMA).verdicts for file in (options.fast, options.prior))
+        old = path.read_text(encoding="utf-8")
+        new = updated(old, fast, prior)
+        if options.check:
+            print("README.md is up to date." if new == old else "README.md is out of date: run this without --check.")
+            return int(new != old)
+        write(path, new)
+    except (OSError, Mistake) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

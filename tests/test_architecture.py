@@ -1,0 +1,82 @@
+"""measure.architecture: counts of the real architectures against those published, and models of the user's own."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from judge.baselines import load_baselines
+from judge.files import Mistake
+from measure.architecture import check_folder, describe, load_config, pinned_config
+from tests.project import ROOT, Project
+
+pytest.importorskip("torch", reason="counting needs torch and transformers")
+MODELS = load_baselines(ROOT / "baselines").models
+
+# Counted independently from the configurations: 7,087,872 parameters a layer.
+TEACHER = {"layers": 12, "width": 768, "heads": 12, "vocabulary": 30522, "pooler": 590592, "token_types": 1536}
+TEACHER |= {"encoder": 109_482_240, "classification": 109_483_778, "question_answering": 108_893_186}
+STUDENT = {"layers": 6, "width": 768, "heads": 12, "vocabulary": 30522, "pooler": 0, "token_types": 0}
+STUDENT |= {"encoder": 66_362_880, "classification": 66_955_010, "question_answering": 66_364_418}
+
+
+@pytest.mark.parametrize(("card", "counts"), [(MODELS.teacher, TEACHER), (MODELS.student, STUDENT)])
+def test_counts_of_the_papers_two_models(card: Any, counts: dict[str, int]) -> None:
+    assert describe(pinned_config(card)) == counts
+
+
+def test_cased_models_with_a_head_have_the_counts_of_the_prior_study() -> None:
+    counts = []
+    for card in (MODELS.teacher, MODELS.student):
+        config = pinned_config(card)
+        config.vocab_size = 28996
+        counts.append(describe(config)["classification"])
+    assert counts == [108_311_810, 65_783_042]
+
+
+def save_minilm(folder: Path) -> None:
+    """The architecture of all-MiniLM-L6: six layers, 384 wide, 22.7 million parameters."""
+    from transformers import BertConfig
+
+    BertConfig(hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536).save_pretrained(
+        folder
+    )
+
+
+def test_a_model_of_ones_own_is_counted_from_its_folder(tmp_path: Path) -> None:
+    save_minilm(tmp_path)
+    counts = describe(load_config(str(tmp_path)))
+    assert (counts["encoder"], counts["layers"], counts["width"]) == (22_713_216, 6, 384)
+
+
+def test_a_pair_of_ones_own_is_judged_by_the_promise_and_the_papers_cells_are_not_run(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    save_minilm(tmp_path / "mini")
+    result = project.run("claims/test_size.py", "claims/test_architecture.py", "--student", "mini")
+    assert result.returncode == pytest.ExitCode.OK, result.stdout
+    verdicts = project.verdicts()
+    reduction = verdicts["size.reduction"]
+    assert (reduction["verdict"], reduction["rule"], reduction["marks"]) == ("reproduced", "at_least", ["own pair"])
+    assert reduction["value"] == pytest.approx(79.254, abs=1e-3)
+    assert verdicts["size.student"]["reason"] == "the paper says nothing about mini"
+    assert verdicts["size.teacher"]["verdict"] == "reproduced"
+
+
+def test_a_broken_config_is_an_error_with_a_sentence(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    (tmp_path / "mini").mkdir()
+    (tmp_path / "mini" / "config.json").write_text('{"model_type": "no such thing"}')
+    result = project.run("claims/test_size.py", "--student", "mini")
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "Traceback" not in result.stdout
+    reason = project.verdicts()["size.reduction"]["reason"]
+    assert reason.startswith("the configuration of mini cannot be had")
+
+
+@pytest.mark.parametrize("model", ["", ".", "a/b/c", "/nowhere", "with space", ".hidden"])
+def test_what_is_plainly_no_model_is_refused_at_once(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Mistake, match=r"\.$"):
+        check_folder(model)

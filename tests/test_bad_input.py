@@ -1,0 +1,186 @@
+"""A user's mistakes: one sentence with what is wrong, where, and what to do; never a traceback, never a pass."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.project import Project
+
+USAGE = pytest.ExitCode.USAGE_ERROR
+EVIDENCE = "evidence/prior-study.json"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def refusal(project: Project, *arguments: str) -> str:
+    """The sentences after ERROR: of a run that must end with exit code 4 and without a traceback."""
+    result = project.run(*arguments)
+    output = result.stdout + result.stderr
+    assert result.returncode == USAGE, output
+    assert "Traceback" not in output
+    assert "INTERNALERROR" not in output
+    return output.split("ERROR: ", 1)[1].strip()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["-m", "typo"], "Unknown marker(s) in '-m' expression: typo"),
+        (["--evidence", "nowhere.json"], "nowhere.json does not exist: check the name."),
+        (["--results", "pytest.ini/results"], "cannot be written to (Not a directory): name another one."),
+        (["--record", "pytest.ini/record.json"], "cannot be written to (File exists): name another one."),
+        (["--teacher", "evidence"], "evidence is a folder without a config.json: give the folder that the model was"),
+        (
+            ["--student", "pytest.ini"],
+            "pytest.ini is a file: give the folder that the model was saved to, or a hub id.",
+        ),
+        (["--student", "./nowhere"], "./nowhere is neither a folder here nor a hub id such as owner/name"),
+        (["--evidence", EVIDENCE, "--record", "r.json"], "--record has nothing to write with --evidence"),
+        (["--inconclusive", "maybe"], "argument --inconclusive: invalid choice: 'maybe'"),
+    ],
+)
+def test_an_option_that_cannot_work(project: Project, arguments: list[str], sentence: str) -> None:
+    result = project.run("claims/", *arguments)
+    output = result.stdout + result.stderr
+    assert result.returncode == USAGE, output
+    assert sentence in output.replace("\n", " ")
+    assert "Traceback" not in output
+
+
+def misspell(data: dict[str, Any]) -> None:
+    data["claims"][0]["marign"] = data["claims"][0].pop("margin")
+
+
+def drop_reason(data: dict[str, Any]) -> None:
+    del data["claims"][0]["margin"]["reason"]
+
+
+def extra_claim(data: dict[str, Any]) -> None:
+    data["claims"].append({**data["claims"][0], "id": "text.untested"})
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (misspell, "/claims/0/marign (text.score.elmo): unknown key 'marign', did you mean 'margin'?"),
+        (drop_reason, "/claims/0/margin/reason (text.score.elmo): 'reason' is missing: add it."),
+        (extra_claim, "baselines/: the claim 'text.untested' has no test in claims/: write one or remove it."),
+    ],
+)
+def test_a_mistake_in_the_data(project: Project, change: Callable[[dict[str, Any]], None], sentence: str) -> None:
+    project.change("baselines/paper.json", change)
+    assert sentence in refusal(project, "claims/", "-m", "fast")
+
+
+UNKNOWN = """
+@pytest.mark.fast
+@pytest.mark.claim("size.typo")
+def test_unknown(verdict):
+    verdict(1)
+"""
+
+
+def test_an_unknown_id_in_a_mark(project: Project) -> None:
+    project.write_claims(UNKNOWN)
+    sentence = refusal(project, "claims/test_example.py")
+    assert sentence == (
+        "claims/test_example.py::test_unknown: claim('size.typo') names no claim of baselines/: correct the mark."
+    )
+
+
+def test_an_unknown_id_under_xdist_is_an_error_never_a_pass(project: Project) -> None:
+    project.write_claims(UNKNOWN)
+    result = project.run("claims/test_example.py", "-n2")
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "names no claim of baselines/" in result.stdout
+    assert "Traceback" not in result.stdout
+    assert project.words()["size.typo"] == "error"
+
+
+@pytest.mark.parametrize("marks", ["", "@pytest.mark.fast\n@pytest.mark.slow\n", "@pytest.mark.slow\n"])
+def test_a_claim_is_exactly_one_of_fast_and_slow(project: Project, marks: str) -> None:
+    project.write_claims(f'{marks}@pytest.mark.claim("size.student")\ndef test_marks(verdict):\n    verdict(66)\n')
+    assert "exactly one of fast and slow" in refusal(project, "claims/test_example.py")
+
+
+def newer(data: dict[str, Any]) -> None:
+    data["schema"] = 2
+
+
+def misspell_quantity(data: dict[str, Any]) -> None:
+    data["measurements"][3]["quantty"] = data["measurements"][3].pop("quantity")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (newer, "has schema 2, and this suite reads up to 1: update the suite."),
+        (misspell_quantity, "/measurements/3/quantty: unknown key 'quantty', did you mean 'quantity'?"),
+    ],
+)
+def test_evidence_that_cannot_be_read(
+    project: Project, change: Callable[[dict[str, Any]], None], sentence: str
+) -> None:
+    project.change(EVIDENCE, change)
+    assert sentence in refusal(project, "claims/", "--evidence", EVIDENCE)
+
+
+def not_a_number(data: dict[str, Any]) -> None:
+    data["measurements"][0]["values"] = [float("nan")]
+
+
+def truncated(data: dict[str, Any]) -> None:
+    data["measurements"][0]["dataset"]["examples"] = 1000
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (not_a_number, "is nan for seed 42: no score in points"),
+        (truncated, "over 1,000 examples, and the data set has 1,043"),
+    ],
+)
+def test_evidence_that_must_not_be_judged_is_an_error(
+    project: Project, change: Callable[[dict[str, Any]], None], words: str
+) -> None:
+    project.change(EVIDENCE, change)
+    result = project.run("claims/test_glue.py", "--evidence", EVIDENCE)
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "Traceback" not in result.stdout
+    verdicts = project.verdicts()
+    for name in ("glue.cola.bert", "glue.score.bert", "glue.retention"):
+        assert verdicts[name]["verdict"] == "error"
+        assert words in verdicts[name]["reason"]
+    assert verdicts["glue.cola.distilbert"]["verdict"] == "not reproduced"
+
+
+def test_the_same_measurement_with_two_values(project: Project) -> None:
+    data = json.loads((project.path / EVIDENCE).read_text())
+    data["measurements"][0]["values"] = [0.6]
+    (project.path / "other.json").write_text(json.dumps(data))
+    sentence = refusal(project, "claims/", "--evidence", EVIDENCE, "--evidence", "other.json")
+    assert "glue.cola.matthews_correlation of google-bert/bert-base-uncased (seed 42)" in sentence
+    assert f"in {EVIDENCE} and in other.json with two different values" in sentence.replace("\n", " ")
+
+
+def test_a_results_file_that_is_not_ours_is_not_overwritten(project: Project) -> None:
+    (project.path / "results").mkdir()
+    (project.path / "results" / "verdicts.json").write_text("{broken")
+    assert "is not JSON" in refusal(project, "claims/test_text.py")
+    assert (project.path / "results" / "verdicts.json").read_text() == "{broken"
+
+
+def test_a_missing_library_is_not_run_with_the_command_that_installs_it(project: Project) -> None:
+    hidden = "import importlib.util, sys\n_find = importlib.util.find_spec\n"
+    hidden += "importlib.util.find_spec = lambda name, *rest: None if name == 'torch' else _find(name, *rest)\n"
+    (project.path / "hide_torch.py").write_text(hidden)
+    result = project.run("claims/test_size.py", "-p", "hide_torch")
+    assert result.returncode == pytest.ExitCode.OK
+    assert project.verdicts()["size.student"]["reason"] == 'torch not installed: pip install -e ".[run]"'
+    assert project.words()["size.student"] == "not run"

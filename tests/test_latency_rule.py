@@ -1,0 +1,203 @@
+"""When a ratio of times may be judged: judge/latency.py, and the pairs of judge/pool.py."""
+
+import math
+
+import pytest
+from scipy import stats
+
+from judge.claims import Claim, Margin
+from judge.evidence import SCHEMA, Evidence, Host, Measurement, Model
+from judge.files import Mistake
+from judge.latency import CLOSE, LAUNCHES, single_pass, speedup
+from judge.pool import Pool
+from judge.statistics import Pair, pair_ratio
+from judge.verdicts import BadMeasurement, Outcome, judge
+
+BOUND = 1.595
+TEACHER, STUDENT = Model(role="teacher", id="bert"), Model(role="student", id="distilbert")
+CLAIM = Claim(
+    id="speed.made_up",
+    title="60 % faster",
+    sentence="It is 60% faster.",
+    where="nowhere",
+    quantity="teacher's seconds over student's",
+    published=1.6,
+    precision=0.1,
+    unit="x",
+    rule="at_least",
+    margin=Margin(value=0.005, name="rounding", reason="made up", fixed_on="2020-01-01"),
+    about=("teacher", "student"),
+    marks=("slow",),
+)
+
+
+def pairs(ratio: float, count: int = 40, wobble: float = 0.01) -> tuple[Pair, ...]:
+    """Pairs in alternating order whose ratios lie evenly around this one in each order."""
+    made: list[Pair] = []
+    for i in range(count // 2):
+        factor = 1 + wobble * (2 * i / (count // 2 - 1) - 1)
+        made += [("teacher", 0.1 * ratio * factor, 0.1), ("student", 0.1 * ratio * factor, 0.1)]
+    return tuple(made)
+
+
+def launch(ratio: float, number: int = 0, **changes: object) -> Measurement:
+    fields: dict[str, object] = {
+        "quantity": "latency.cpu",
+        "model": STUDENT,
+        "versus": TEACHER,
+        "unit": "seconds",
+        "pairs": pairs(ratio),
+        "launch": number,
+    }
+    return Measurement(**(fields | changes))
+
+
+def launches(*ratios: float) -> list[Measurement]:
+    return [launch(ratio, number) for number, ratio in enumerate(ratios)]
+
+
+def evidence(*measurements: Measurement, host: str = "one") -> Evidence:
+    return Evidence(
+        schema_=SCHEMA, suite_version="0", created="2020-01-01", host=Host(name=host), measurements=measurements
+    )
+
+
+# How many launches it takes
+
+
+def test_the_rule_is_five_percent_and_five_launches():
+    assert (CLOSE, LAUNCHES) == (0.05, 5)
+
+
+@pytest.mark.parametrize("ratio", [BOUND * 0.951, BOUND * 0.999, BOUND, BOUND * 1.001, BOUND * 1.049])
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_ratio_within_5_percent_of_its_bound_is_held_below_five_launches(ratio, count):
+    estimate = speedup(launches(*[ratio] * count), BOUND)
+    assert estimate.hold == f"{ratio:.3f} is within 5 % of the bound 1.595: it takes 5 launches to decide that"
+    assert judge(CLAIM, estimate).verdict is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("ratio", "outcome"), [(BOUND * 0.949, Outcome.NOT_REPRODUCED), (BOUND * 1.051, Outcome.REPRODUCED)]
+)
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_ratio_further_off_is_decided_by_one_launch(ratio, outcome, count):
+    estimate = speedup(launches(*[ratio] * count), BOUND)
+    assert estimate.hold is None
+    assert judge(CLAIM, estimate).verdict is outcome
+
+
+def test_below_five_launches_the_pairs_are_judged_together():
+    made = launches(1.8, 1.9)
+    estimate, pooled = speedup(made, BOUND), pair_ratio([*made[0].pairs, *made[1].pairs])
+    assert estimate.value == pooled.value
+    assert estimate.interval(0.90) == pooled.interval(0.90)
+
+
+def test_five_launches_are_judged_by_students_t_over_launches():
+    ratios = [1.62, 1.66, 1.60, 1.64, 1.68]
+    logs = [math.log(ratio) for ratio in ratios]
+    low, high = stats.t.interval(0.90, 4, loc=sum(logs) / 5, scale=stats.sem(logs))
+    estimate = speedup(launches(*ratios), BOUND)
+    assert estimate.hold is None
+    assert estimate.value == pytest.approx(stats.gmean(ratios))
+    assert estimate.interval(0.90) == pytest.approx((math.exp(low), math.exp(high)))
+
+
+@pytest.mark.parametrize(
+    ("ratios", "outcome"),
+    [
+        ([1.62, 1.63, 1.64, 1.63, 1.62], Outcome.REPRODUCED),
+        ([1.56, 1.57, 1.56, 1.55, 1.57], Outcome.NOT_REPRODUCED),
+        ([1.50, 1.72, 1.55, 1.68, 1.63], Outcome.INCONCLUSIVE),
+    ],
+)
+def test_five_launches_decide_what_is_close_unless_they_differ_too_much(ratios, outcome):
+    assert judge(CLAIM, speedup(launches(*ratios), BOUND)).verdict is outcome
+
+
+def test_the_count_of_pairs_and_the_ratio_of_sums_are_said():
+    notes = speedup(launches(1.8, 1.8), BOUND).notes
+    assert "80 interleaved pairs in 2 launch(es)" in notes
+    assert "ratio of the summed seconds, shown and never judged: 1.800" in notes
+
+
+def test_what_launches_cannot_settle_has_no_number_of_seeds():
+    assert judge(CLAIM, speedup(launches(1.6), BOUND)).to_settle is None
+
+
+# What must not be judged
+
+
+@pytest.mark.parametrize("seconds", [0.0, -0.1, math.nan, math.inf])
+@pytest.mark.parametrize("place", [1, 2])
+def test_a_time_that_is_not_positive_and_finite_is_refused(seconds, place):
+    broken = list(pairs(1.8)[7])
+    broken[place] = seconds
+    bad = launch(1.8, 1, pairs=(*pairs(1.8), tuple(broken)))
+    with pytest.raises(BadMeasurement, match=r"latency\.cpu holds a time of"):
+        speedup([launch(1.8), bad], BOUND)
+
+
+@pytest.mark.parametrize("first", ["teacher", "student"])
+def test_pairs_in_one_order_only_are_refused(first):
+    bad = launch(1.8, 1, pairs=tuple(pair for pair in pairs(1.8) if pair[0] == first))
+    with pytest.raises(BadMeasurement, match=r"latency\.cpu was measured in one order only"):
+        speedup([launch(1.8), bad], BOUND)
+
+
+# Each model timed once
+
+
+@pytest.mark.parametrize(("teacher", "student"), [(668.0, 410.0), (10.0, 1.0), (1.0, 10.0)])
+def test_models_timed_once_are_shown_and_never_decided(teacher, student):
+    verdict = judge(CLAIM, single_pass(teacher, student))
+    assert verdict.value == pytest.approx(teacher / student)
+    assert (verdict.verdict, verdict.interval) == (Outcome.INCONCLUSIVE, None)
+    assert "each model was timed once" in verdict.reason
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, math.nan, math.inf])
+def test_a_total_that_is_not_positive_and_finite_is_refused(seconds):
+    for teacher, student in ((seconds, 1.0), (1.0, seconds)):
+        with pytest.raises(BadMeasurement, match="a time of"):
+            single_pass(teacher, student)
+
+
+# Launches from several files
+
+
+def found(*files: tuple[str, Evidence]) -> list[list[float]]:
+    groups = Pool(files).pairs("latency.cpu", {"bert"}, {"distilbert"})
+    return [[round(pair_ratio(m.pairs).value, 3) for m in group] for group in groups]
+
+
+def test_launches_of_one_host_are_grouped_in_order_over_files():
+    files = ("two.json", evidence(launch(1.7, 1))), ("one.json", evidence(launch(1.6, 0), launch(1.8, 2)))
+    assert found(*files) == [[1.6, 1.7, 1.8]]
+
+
+def test_launches_of_two_hosts_stay_apart_and_more_pairs_come_first():
+    one, two = evidence(launch(1.6)), evidence(launch(1.7, 0), launch(1.8, 1), host="two")
+    assert found(("one.json", one), ("two.json", two)) == [[1.7, 1.8], [1.6]]
+
+
+def test_the_same_launch_recorded_twice_counts_once():
+    assert found(("one.json", evidence(launch(1.6))), ("copy.json", evidence(launch(1.6)))) == [[1.6]]
+
+
+def test_the_same_launch_with_other_pairs_names_both_files():
+    with pytest.raises(Mistake, match=r"\(launch 0\) is recorded in one\.json and in two\.json"):
+        found(("one.json", evidence(launch(1.6))), ("two.json", evidence(launch(1.7))))
+
+
+def test_pairs_of_other_models_or_quantities_are_not_taken():
+    stranger = Model(role="teacher", id="somebody/else")
+    others = evidence(launch(1.6, versus=stranger), launch(1.7, quantity="latency.gpu"))
+    assert found(("one.json", others)) == []
+
+
+def test_a_launch_remembers_its_file():
+    given = Pool([("one.json", evidence(launch(1.6))), ("two.json", evidence(launch(1.7, 1)))])
+    [group] = given.pairs("latency.cpu", {"bert"}, {"distilbert"})
+    assert [given.origin(measurement) for measurement in group] == ["one.json", "two.json"]

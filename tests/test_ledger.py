@@ -1,0 +1,129 @@
+"""results/verdicts.json and --record: only what a run produced is rewritten, and nothing is lost when it is cut off."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.project import LEAN, Project
+
+SLEEPY = """
+import time
+
+@pytest.mark.fast
+@pytest.mark.claim("text.size")
+def test_first(verdict):
+    verdict(40.0)
+
+@pytest.mark.fast
+@pytest.mark.claim("text.speed")
+def test_second(verdict):
+    time.sleep({first})
+    verdict(1.63)
+
+@pytest.mark.fast
+@pytest.mark.claim("text.imdb")
+def test_third(verdict):
+    open("sleeping", "w").close()
+    time.sleep(60)
+    verdict(0.6)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def cut_off(project: Project, number: int) -> int:
+    """Start a run, wait until its third claim sleeps, and send it a signal."""
+    command = [sys.executable, "-m", "pytest", *LEAN, "claims/test_example.py"]
+    with subprocess.Popen(command, cwd=project.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while not (project.path / "sleeping").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(number)
+        return process.wait(60)
+
+
+def test_a_partial_run_rewrites_only_its_own_verdicts(project: Project) -> None:
+    project.run("claims/test_glue.py", "--evidence", "evidence/prior-study.json")
+    before = project.verdicts()
+    project.run("claims/test_text.py")
+    after = project.verdicts()
+    assert {name: after[name] for name in after if name.startswith("glue.")} == {
+        name: before[name] for name in before if name.startswith("glue.")
+    }
+    assert before["text.size"]["verdict"] == "not run"
+    assert after["text.size"]["verdict"] == "reproduced"
+
+
+def test_not_run_never_replaces_a_verdict(project: Project) -> None:
+    project.run("claims/test_glue.py", "--evidence", "evidence/prior-study.json")
+    before = project.verdicts()["glue.retention"]
+    project.run("claims/test_glue.py")
+    assert project.verdicts()["glue.retention"] == before
+    assert before["verdict"] == "inconclusive"
+
+
+def test_every_claim_is_in_the_file_in_the_order_of_the_data(project: Project) -> None:
+    project.run("claims/test_text.py")
+    paper = json.loads((project.path / "baselines" / "paper.json").read_text())
+    names = list(project.verdicts())
+    assert names[: len(paper["claims"])] == [claim["id"] for claim in paper["claims"]]
+    assert project.verdicts()["glue.retention"]["reason"] == "not part of any run so far"
+
+
+def test_ctrl_c_keeps_what_was_judged(project: Project) -> None:
+    project.write_claims(SLEEPY.format(first=0))
+    assert cut_off(project, signal.SIGINT) == pytest.ExitCode.INTERRUPTED
+    words = project.words()
+    assert (words["text.size"], words["text.speed"], words["text.imdb"]) == ("reproduced", "reproduced", "not run")
+
+
+def test_kill_9_leaves_the_previous_results_whole(project: Project) -> None:
+    project.run("claims/test_text.py")
+    before = project.words()
+    project.write_claims(SLEEPY.format(first=0))
+    assert cut_off(project, signal.SIGKILL) == -signal.SIGKILL
+    assert project.words() == before
+
+
+def test_kill_9_keeps_what_a_long_run_had_judged_until_then(project: Project) -> None:
+    project.write_claims(SLEEPY.format(first=2.5))
+    cut_off(project, signal.SIGKILL)
+    assert project.words()["text.size"] == "reproduced"
+    assert project.words()["text.speed"] == "reproduced"
+
+
+def test_what_is_recorded_here_is_judged_alike_elsewhere(project: Project) -> None:
+    claims = ["claims/test_size.py", "claims/test_architecture.py"]
+    project.run(*claims, "--record", "here.json", "--results", "live")
+    result = project.run(*claims, "--evidence", "here.json", "--results", "judged")
+    assert result.returncode == pytest.ExitCode.OK
+    live, judged = project.verdicts("live"), project.verdicts("judged")
+    for verdict in judged.values():
+        verdict.pop("evidence", None)
+    assert live == judged
+    assert live["size.reduction"]["value"] == pytest.approx(39.3848, abs=1e-4)
+    project.run(*claims, "-n2", "--record", "there.json", "--results", "workers")
+    assert project.verdicts("workers") == live
+    here, there = (json.loads((project.path / name).read_text()) for name in ("here.json", "there.json"))
+    quantities = [
+        sorted((m["quantity"], m["model"]["role"], m["values"][0]) for m in f["measurements"]) for f in (here, there)
+    ]
+    assert quantities[0] == quantities[1]
+    assert len(quantities[0]) == 18
+
+
+def test_a_record_of_another_host_is_not_added_to(project: Project) -> None:
+    data = json.loads((project.path / "evidence" / "prior-study.json").read_text())
+    (project.path / "other.json").write_text(json.dumps(data))
+    result = project.run("claims/test_size.py", "--record", "other.json")
+    assert result.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "was recorded on another host" in result.stdout + result.stderr
+    assert json.loads((project.path / "other.json").read_text()) == data

@@ -1,0 +1,87 @@
+"""Options as a user reads them, and what asking for them costs: torch stays out until something is measured."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.project import ROOT
+
+HELP = """\
+paper claims:
+  --runslow             also run the claims marked slow, which time or fine-tune
+                        models. Default: False
+  --evidence=FILE       judge this file of recorded measurements and measure
+                        nothing; can be repeated. Default: measure
+  --record=FILE         write what was measured to this file, or add it there,
+                        to be judged elsewhere. Default: not recorded
+  --results=DIR         the folder that verdicts.json is written to. Default:
+                        results
+  --inconclusive={skip,fail,side}
+                        what an inconclusive claim does to the run: skip it,
+                        fail it, or decide it by the side of the bound on which
+                        its value fell, which the verdict then says. Default:
+                        skip
+  --teacher=ID          a teacher of your own, as a folder with config.json or a
+                        hub id. Default: BERT-base
+  --student=ID          a student of your own, as a folder with config.json or a
+                        hub id. Default: DistilBERT
+"""
+
+CODE = """
+import sys, pytest
+code = pytest.main(sys.argv[1:])
+loaded = {"torch", "transformers", "datasets", "evaluate"} & set(sys.modules)
+print("loaded:", sorted(loaded), "code:", int(code))
+"""
+
+
+def python(*arguments: str) -> str:
+    environment = {**os.environ, "COLUMNS": "80"}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    return done.stdout + done.stderr
+
+
+def test_help_line_by_line() -> None:
+    shown = python("-m", "pytest", "--help")
+    block = shown[shown.index("paper claims:") :].split("\n\n")[0].splitlines()
+    assert block == HELP.splitlines()
+
+
+def test_markers_are_sentences() -> None:
+    shown = python("-m", "pytest", "--markers")
+    for mark in ("fast: decided on any CPU", "slow: times or fine-tunes", "gpu: needs a GPU", "claim(id): the claim"):
+        assert f"@pytest.mark.{mark}" in shown
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["claims/", "--collect-only", "-q"],
+        ["claims/", "--evidence", "evidence/prior-study.json"],
+        ["claims/test_text.py"],
+    ],
+    ids=["help", "collect-only", "evidence", "text"],
+)
+def test_torch_is_never_imported(arguments: list[str], tmp_path: object) -> None:
+    results = [] if "--help" in arguments else ["--results", str(tmp_path)]
+    shown = python("-c", CODE, "-p", "no:cacheprovider", *arguments, *results)
+    assert "loaded: []" in shown
+
+
+def test_the_header_says_what_changes_a_verdict() -> None:
+    shown = python("-m", "pytest", "claims/", "--collect-only", "-q", "--evidence", "evidence/prior-study.json")
+    assert "paper claims" not in shown, "-q leaves the header out"
+    shown = python("-m", "pytest", "claims/", "--collect-only", "--evidence", "evidence/prior-study.json")
+    assert "judged from evidence/prior-study.json, without --runslow" in shown
+    assert "teacher google-bert/bert-base-uncased@86b5e09, student distilbert/distilbert-base-uncased@12040ac" in shown
+
+
+def test_a_run_of_the_tests_is_untouched_by_the_hooks() -> None:
+    shown = python("-m", "pytest", "tests/test_options.py::test_markers_are_sentences", "--evidence", "nowhere.json")
+    assert "1 passed" in shown
+    assert "paper claims" not in shown

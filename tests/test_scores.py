@@ -1,0 +1,474 @@
+"""From recorded measurements to estimates: judge/pool.py, judge/scores.py and judge/glue.py with made-up evidence."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from judge.baselines import GLUE, load_baselines
+from judge.claims import Role
+from judge.evidence import SCHEMA, Dataset, Evidence, Host, Measurement, Model, RecipeUsed
+from judge.files import Mistake
+from judge.glue import gap, on_par_with_elmo, retention, score, shifted
+from judge.pool import Pool
+from judge.scores import NotRecorded, Scores, cell, combined, find_scores, unlike_recipes
+from judge.statistics import LEVEL, Term, contrast
+from judge.verdicts import BadMeasurement, Outcome, judge, judge_all
+
+BASELINES = load_baselines(Path(__file__).parents[1] / "baselines")
+PARTS = BASELINES.parts()
+IDS: dict[str, str] = {"teacher": "google-bert/bert-base-uncased", "student": "distilbert/distilbert-base-uncased"}
+PAPER = RecipeUsed(name="paper", values={"learning_rate": 2e-05, "epochs": 3})
+GOOD = {"cola": 52, "mnli": 82, "mrpc": 87, "qnli": 89, "qqp": 88, "rte": 60, "sst2": 91, "stsb": 87, "wnli": 56.5}
+
+
+def measured(quantity: str, *values: float, role: Role = "student", **changes: object) -> Measurement:
+    """A whole record in percent, one value for each of the seeds 1, 2, ..., except for what is changed."""
+    part = PARTS[quantity]
+    fields: dict[str, object] = {
+        "quantity": quantity,
+        "model": Model(role=role, id=IDS[role]),
+        "dataset": Dataset(id="nyu-mll/glue", split="validation", examples=part.examples),
+        "recipe": PAPER,
+        "unit": "percent",
+        "values": values,
+        "seeds": tuple(range(1, len(values) + 1)),
+    }
+    return Measurement(**(fields | changes))
+
+
+def evidence(*measurements: Measurement, host: str = "one") -> Evidence:
+    return Evidence(
+        schema_=SCHEMA, suite_version="0", created="2020-01-01", host=Host(name=host), measurements=measurements
+    )
+
+
+def pool(*measurements: Measurement) -> Pool:
+    return Pool([("one.json", evidence(*measurements))])
+
+
+def scores(task: str, *measurements: Measurement, role: Role = "student") -> Scores:
+    return find_scores(pool(*measurements), BASELINES, task, role, None)
+
+
+def sst2(*values: float, role: Role = "student", **changes: object) -> Scores:
+    return scores("sst2", measured("glue.sst2.accuracy", *values, role=role, **changes), role=role)
+
+
+def glue(
+    role: Role = "student", seeds: int = 5, recipe: RecipeUsed = PAPER, **instead: tuple[float, ...]
+) -> list[Scores]:
+    """All nine tasks with equal seeds, except where other values are given for a task."""
+    found = []
+    for task in GLUE:
+        values = instead.get(task, (GOOD[task],) * seeds)
+        records = [measured(p.quantity, *values, role=role, recipe=recipe) for p in BASELINES.tasks[task].parts]
+        found.append(scores(task, *records, role=role))
+    return found
+
+
+# What makes a score
+
+
+@pytest.mark.parametrize(
+    ("task", "one", "other"),
+    [
+        ("mrpc", "glue.mrpc.accuracy", "glue.mrpc.f1"),
+        ("qqp", "glue.qqp.accuracy", "glue.qqp.f1"),
+        ("stsb", "glue.stsb.pearson", "glue.stsb.spearman"),
+        ("mnli", "glue.mnli.accuracy", "glue.mnli_mismatched.accuracy"),
+    ],
+)
+def test_two_metrics_of_a_task_are_averaged_seed_by_seed(task, one, other):
+    found = scores(task, measured(one, 82.0, 84.0), measured(other, 87.0, 91.0))
+    assert found.values == {1: 84.5, 2: 87.5}
+
+
+def test_metrics_are_matched_by_seed_and_not_by_place():
+    accuracy = measured("glue.mrpc.accuracy", 82.0, 84.0)
+    f1 = measured("glue.mrpc.f1", 91.0, 87.0, seeds=(2, 1))
+    assert scores("mrpc", accuracy, f1).values == {1: 84.5, 2: 87.5}
+
+
+@pytest.mark.parametrize(("unit", "value"), [("fraction", 0.9128), ("percent", 91.28)])
+def test_fractions_are_read_as_points(unit, value):
+    assert sst2(value, unit=unit).values[1] == pytest.approx(91.28)
+
+
+def test_a_score_without_a_seed_is_a_score():
+    assert sst2(91.28, seeds=()).values == {None: 91.28}
+
+
+def test_a_task_that_no_file_holds_is_not_recorded():
+    with pytest.raises(NotRecorded, match=r"glue\.sst2\.accuracy of the student"):
+        scores("sst2", measured("glue.sst2.accuracy", 91.0, role="teacher"))
+
+
+def test_a_task_of_which_one_metric_is_missing_is_not_recorded():
+    with pytest.raises(NotRecorded, match=r"glue\.mrpc\.f1 of the student"):
+        scores("mrpc", measured("glue.mrpc.accuracy", 82.0))
+
+
+def test_a_model_that_may_not_stand_for_the_role_is_not_recorded():
+    given = pool(measured("glue.sst2.accuracy", 91.0))
+    with pytest.raises(NotRecorded):
+        find_scores(given, BASELINES, "sst2", "student", {"somebody/else": ""})
+
+
+def test_a_model_that_stands_in_for_another_is_named_in_the_notes():
+    given = pool(measured("glue.sst2.accuracy", 91.0))
+    found = find_scores(given, BASELINES, "sst2", "student", {IDS["student"]: "a relative"})
+    assert f"SST-2: measured on {IDS['student']}, a relative" in found.notes()
+
+
+# What must not be judged
+
+
+@pytest.mark.parametrize(
+    ("changes", "values", "sentence"),
+    [
+        ({"dataset": Dataset(id="glue", split="validation", examples=871)}, (91.0,), "over 871 examples, .* has 872"),
+        ({"dataset": None}, (91.0,), "an unknown number of examples"),
+        ({}, (91.0, math.nan), "is nan for seed 2"),
+        ({}, (math.inf,), "is inf for seed 1"),
+        ({"unit": "fraction"}, (57.3,), r"is 5730\.0 for seed 1: no score in points"),
+        ({}, (100.5,), r"is 100\.5 for seed 1"),
+        ({"planned": (1, 2, 3)}, (91.0, 91.5), "lacks the planned seed 3"),
+    ],
+)
+def test_a_record_that_is_not_whole_is_refused_by_quantity_and_file(changes, values, sentence):
+    with pytest.raises(BadMeasurement, match=rf"^glue\.sst2\.accuracy in one\.json .*{sentence}"):
+        sst2(*values, **changes)
+
+
+def test_the_second_metric_of_a_task_is_checked_too():
+    f1 = measured("glue.mrpc.f1", 91.0, dataset=Dataset(id="glue", split="validation", examples=1725))
+    with pytest.raises(BadMeasurement, match=r"glue\.mrpc\.f1 in one\.json .* 1,725 examples"):
+        scores("mrpc", measured("glue.mrpc.accuracy", 82.0), f1)
+
+
+def test_metrics_of_different_seeds_are_refused():
+    with pytest.raises(
+        BadMeasurement,
+        match=r"accuracy and glue\.mrpc\.f1 in one\.json .* different seeds, one lacks 2",
+    ):
+        scores("mrpc", measured("glue.mrpc.accuracy", 82.0, 84.0), measured("glue.mrpc.f1", 87.0))
+
+
+def test_all_planned_seeds_are_enough_wherever_they_were_recorded():
+    first = measured("glue.sst2.accuracy", 91.0, planned=(1, 2))
+    second = measured("glue.sst2.accuracy", 92.0, seeds=(2,), planned=(1, 2))
+    assert scores("sst2", first, second).values == {1: 91.0, 2: 92.0}
+
+
+def test_a_seed_that_only_a_later_file_plans_is_missing_too():
+    first = measured("glue.sst2.accuracy", 91.0, planned=(1,))
+    second = measured("glue.sst2.accuracy", 92.0, seeds=(2,), planned=(1, 2, 3))
+    with pytest.raises(BadMeasurement, match="lacks the planned seed 3"):
+        scores("sst2", first, second)
+
+
+def test_a_correlation_below_zero_is_a_score():
+    assert scores("cola", measured("glue.cola.matthews_correlation", -2.07)).values == {1: -2.07}
+
+
+# Failed runs
+
+
+@pytest.mark.parametrize(("value", "failed"), [(50.9, [2]), (50.9175, [2]), (50.92, [])])
+def test_a_run_at_or_below_the_trivial_predictor_failed(value, failed):
+    assert sst2(91.0, value, 92.0).failed == failed
+
+
+def test_a_run_with_constant_predictions_failed_whatever_its_score():
+    assert sst2(91.0, 92.0, 93.0, constant=(3,)).failed == [3]
+
+
+def test_one_metric_with_constant_predictions_is_enough():
+    found = scores("mrpc", measured("glue.mrpc.accuracy", 82.0), measured("glue.mrpc.f1", 88.0, constant=(1,)))
+    assert found.failed == [1]
+
+
+def test_a_failed_run_is_listed_and_the_median_judged():
+    estimate = cell(sst2(91.0, 92.0, 50.9, 91.5, 91.2))
+    assert estimate.value == 91.2
+    assert estimate.interval(0.90) == (50.9, 92.0)
+    assert any("failed run (seed 3: 50.90)" in note for note in estimate.notes)
+
+
+def test_without_a_failed_run_the_mean_is_judged():
+    estimate = cell(sst2(91.0, 92.0, 90.9, 91.5, 91.2))
+    assert estimate.value == pytest.approx(91.32)
+    assert estimate.interval(LEVEL) == contrast([Term(1.0, (91.0, 92.0, 90.9, 91.5, 91.2), 0.42)]).interval(LEVEL)
+    assert "SST-2: median 91.20 of 5 seeds" in estimate.notes
+
+
+def test_a_failed_run_among_fewer_than_five_seeds_leaves_its_cell_open():
+    verdict = judge(BASELINES.claims["glue.sst2.distilbert"], cell(sst2(91.0, 92.0, 50.9, 91.5)))
+    assert verdict.verdict is Outcome.INCONCLUSIVE
+    assert "4 seeds are too few" in verdict.reason
+
+
+def test_a_failed_run_leaves_a_sum_of_tasks_open():
+    held = score(glue(rte=(60.0, 61.0, 52.0, 59.0, 60.0)))
+    assert held.hold == "a run failed on RTE: a mean says more of it than of the model"
+    assert score(glue()).hold is None
+
+
+def test_wnli_below_its_majority_class_is_no_failed_run_in_a_sum():
+    assert score(glue(wnli=(30.0, 40.0, 25.0, 45.0, 50.0))).hold is None
+
+
+# What the margin admits
+
+
+def test_a_cell_whose_margin_admits_the_majority_class_is_never_decided():
+    claim = BASELINES.claims["glue.wnli.distilbert"]
+    estimate = cell(glue(wnli=(60.0,) * 20)[-1], claim.bounds)
+    assert "the margin admits the majority class" in (estimate.hold or "")
+    assert judge(claim, estimate).verdict is Outcome.INCONCLUSIVE
+    assert estimate.value == pytest.approx(60.0)
+
+
+@pytest.mark.parametrize("task", [task for task in GLUE if task != "wnli"])
+@pytest.mark.parametrize("model", ["bert", "distilbert"])
+def test_no_other_cell_of_the_paper_admits_its_trivial_predictor(task, model):
+    claim = BASELINES.claims[f"glue.{task}.{model}"]
+    [found] = [scores for scores in glue() if scores.name == task]
+    assert cell(found, claim.bounds).hold is None
+
+
+# What is said about the numbers
+
+
+def test_an_extension_is_judged_at_95_percent():
+    first = measured("glue.sst2.accuracy", 91.0)
+    added = measured("glue.sst2.accuracy", 92.0, seeds=(2,), look=2)
+    extended = scores("sst2", first, added)
+    assert cell(extended).level == 0.95
+    assert combined([(1.0, extended), (-1.0, sst2(92.0, role="teacher"))]).level == 0.95
+    assert cell(sst2(91.0, 92.0)).level == 0.90
+
+
+@pytest.mark.parametrize(
+    ("values", "note"),
+    [
+        ((91.0,), "one seed only, so the spread is borrowed: SST-2 0.42 from BERT-base-uncased"),
+        ((91.0, 92.0), "two seeds only, so the spread is borrowed: SST-2 0.42 from BERT-base-uncased"),
+    ],
+)
+def test_one_or_two_seeds_say_whose_spread_they_borrow(values, note):
+    assert note in cell(sst2(*values)).notes
+
+
+def test_three_seeds_borrow_nothing():
+    assert not any("borrowed" in note for note in cell(sst2(91.0, 92.0, 93.0)).notes)
+
+
+def test_a_verdict_keeps_the_values_of_every_seed():
+    estimate = gap(sst2(93.0, 92.0, role="teacher"), sst2(91.0, 90.0))
+    assert estimate.value == pytest.approx(2.0)
+    assert estimate.raw == {"SST-2 (teacher)": [93.0, 92.0], "SST-2 (student)": [91.0, 90.0]}
+
+
+def test_unlike_recipes_are_named_value_by_value_with_their_tasks():
+    other = RecipeUsed(name="other", values={"learning_rate": 2e-05, "epochs": 5, "batch": 64})
+    recipes = unlike_recipes(glue("teacher")[:2], glue("student", recipe=other)[:2])
+    assert recipes == "unlike recipes, teacher v student: batch None v 64 (CoLA, MNLI); epochs 3 v 5 (CoLA, MNLI)"
+    assert unlike_recipes(glue("teacher"), glue("student")) is None
+
+
+def test_unlike_recipes_mark_a_gap_and_a_retention():
+    other = RecipeUsed(name="other", values={"epochs": 5})
+    claim = BASELINES.claims["glue.retention"]
+    for recipe, marks in ((other, ("unlike recipes",)), (PAPER, ())):
+        teachers, students = glue("teacher"), glue("student", recipe=recipe)
+        assert retention(teachers, students, claim).marks == marks
+        assert gap(teachers[0], students[0]).marks == marks
+
+
+# GLUE as a whole
+
+
+def test_the_score_is_the_plain_mean_of_nine_tasks_wnli_included():
+    assert score(glue()).value == pytest.approx(sum(GOOD.values()) / 9)
+    assert score(glue(wnli=(56.5 - 9,) * 5)).value == pytest.approx(sum(GOOD.values()) / 9 - 1)
+
+
+def test_retention_is_the_ratio_of_scores_with_and_without_wnli():
+    students = glue("student", cola=(48.0,) * 5, wnli=(38.5,) * 5)
+    estimate = retention(glue("teacher"), students, BASELINES.claims["glue.retention"])
+    whole, rest = sum(GOOD.values()), sum(GOOD.values()) - 56.5
+    assert estimate.value == pytest.approx(100 * (whole - 4 - 18) / whole)
+    assert f"Scores: teacher {whole / 9:.2f}, student {(whole - 22) / 9:.2f}" in estimate.notes
+    assert any(note.startswith(f"without WNLI: {100 * (rest - 4) / rest:.2f} % [") for note in estimate.notes)
+
+
+def test_on_par_with_elmo_is_the_distance_to_its_row_with_the_margin_of_the_cell():
+    parts = {part.name: part for part in on_par_with_elmo(glue(), BASELINES)}
+    elmo = BASELINES.paper.tables["table1"].number("ELMo", "SST-2")
+    assert parts["SST-2"].estimate.value == pytest.approx(91.0 - elmo)
+    assert parts["SST-2"].bounds == (-1.0, math.inf)
+    assert parts["CoLA"].bounds == (-3.0, math.inf)
+    assert len(parts) == 9
+
+
+def test_one_task_far_behind_elmo_refutes_on_par():
+    claim = BASELINES.claims["glue.elmo"]
+    verdict = judge_all(claim, on_par_with_elmo(glue(qqp=(70.0,) * 5), BASELINES))
+    assert verdict.verdict is Outcome.NOT_REPRODUCED
+    assert verdict.reason.startswith("QQP: ")
+
+
+def test_shifting_moves_the_whole_interval_at_any_level():
+    estimate = cell(sst2(91.0, 92.0, 93.0))
+    for level in (0.90, 0.99):
+        low, high = estimate.interval(level)
+        assert shifted(estimate, -90.0).interval(level) == pytest.approx((low - 90, high - 90))
+    assert shifted(estimate, -90.0).value == pytest.approx(2.0)
+
+
+# Several files
+
+
+def test_seeds_of_one_measurement_are_pooled_over_files():
+    files = [
+        ("one.json", evidence(measured("glue.sst2.accuracy", 91.0, 92.0))),
+        ("two.json", evidence(measured("glue.sst2.accuracy", 93.0, seeds=(3,), constant=(3,), look=2))),
+    ]
+    [found] = Pool(files).find("glue.sst2.accuracy", "student", None)
+    assert found.values == {1: 91.0, 2: 92.0, 3: 93.0}
+    assert found.origins == ("one.json", "two.json")
+    assert found.constant == {3}
+    assert found.look == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": Model(role="student", id=IDS["student"], revision="2")},
+        {"recipe": RecipeUsed(name="paper", values={"epochs": 4})},
+        {"dataset": Dataset(id="nyu-mll/glue", split="validation", examples=872, revision="2")},
+        {"engine": "stacked"},
+        {"precision": "bf16"},
+    ],
+)
+def test_another_model_recipe_data_engine_or_precision_is_another_measurement(changes):
+    one = measured("glue.sst2.accuracy", 91.0)
+    assert len(pool(one, measured("glue.sst2.accuracy", 93.0, **changes)).find(one.quantity, "student", None)) == 2
+
+
+def test_another_host_is_another_measurement():
+    one = measured("glue.sst2.accuracy", 91.0)
+    other = evidence(measured("glue.sst2.accuracy", 93.0), host="two")
+    both = Pool([("one.json", evidence(one)), ("two.json", other)])
+    assert [found.values for found in both.find(one.quantity, "student", None)] == [{1: 91.0}, {1: 93.0}]
+
+
+def test_the_same_measurement_with_two_values_names_both_files():
+    files = [
+        ("one.json", evidence(measured("glue.sst2.accuracy", 91.0, 92.0))),
+        ("two.json", evidence(measured("glue.sst2.accuracy", 91.0, 92.1))),
+    ]
+    with pytest.raises(
+        Mistake, match=r"glue\.sst2\.accuracy of .* \(seed 2\) is recorded in one\.json and in two\.json"
+    ):
+        Pool(files)
+
+
+def test_two_values_in_one_file_are_a_mistake_too():
+    with pytest.raises(Mistake, match=r"in one\.json twice"):
+        pool(measured("glue.sst2.accuracy", 91.0), measured("glue.sst2.accuracy", 92.0))
+
+
+def test_the_same_value_in_two_files_or_units_is_no_conflict():
+    fraction = measured("glue.sst2.accuracy", 0.5, unit="fraction")
+    files = [("one.json", evidence(measured("glue.sst2.accuracy", 50.0))), ("two.json", evidence(fraction))]
+    [found] = Pool(files).find("glue.sst2.accuracy", "student", None)
+    assert found.values == {1: 50.0}
+
+
+OTHER = RecipeUsed(name="other", values={"epochs": 5})
+
+
+@pytest.mark.parametrize(
+    ("weaker", "stronger", "said"),
+    [
+        (
+            measured("glue.sst2.accuracy", 80.0, 80.0, 80.0, recipe=OTHER),
+            measured("glue.sst2.accuracy", 91.0),
+            "SST-2: weak.json also has glue.sst2.accuracy (seeds: 3), unused",
+        ),
+        (
+            measured("glue.sst2.accuracy", 80.0, engine="stacked"),
+            measured("glue.sst2.accuracy", 91.0, 91.0),
+            "SST-2: weak.json also has glue.sst2.accuracy (seeds: 1), unused",
+        ),
+    ],
+    ids=["the paper's recipe comes first", "then more seeds"],
+)
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_stronger_record_wins_and_the_other_is_named(weaker, stronger, said, order):
+    files = [("weak.json", evidence(weaker)), ("strong.json", evidence(stronger))][::order]
+    found = find_scores(Pool(files), BASELINES, "sst2", "student", None)
+    assert set(found.values.values()) == {91.0}
+    assert said in cell(found).notes
+    assert not any("strong.json" in note for note in found.notes())
+
+
+def test_of_equally_strong_records_the_first_given_wins():
+    one, other = measured("glue.sst2.accuracy", 91.0), measured("glue.sst2.accuracy", 92.0, engine="stacked")
+    assert scores("sst2", one, other).values == {1: 91.0}
+    assert scores("sst2", other, one).values == {1: 92.0}
+
+
+def test_related_records_are_found_by_the_beginning_of_their_quantity():
+    given = pool(measured("glue.sst2.accuracy", 91.0), measured("glue.mrpc.f1", 88.0, role="teacher"))
+    assert [found.first.quantity for found in given.related("glue.", "student")] == ["glue.sst2.accuracy"]
+
+
+# Runs, files and levels are never mixed up
+
+
+def test_metrics_of_different_runs_are_never_averaged():
+    other = RecipeUsed(name="other", values={"epochs": 1})
+    accuracy = measured("glue.mrpc.accuracy", 80.0)
+    later = [
+        measured(f"glue.mrpc.{metric}", value, recipe=other) for metric, value in (("accuracy", 85.0), ("f1", 90.0))
+    ]
+    assert scores("mrpc", accuracy, *later).values == {1: 87.5}
+    with pytest.raises(NotRecorded, match="from the same runs"):
+        scores("mrpc", accuracy, later[1])
+
+
+def test_a_whole_run_is_judged_though_another_host_has_more_seeds_of_one_metric():
+    whole = evidence(measured("glue.mrpc.accuracy", 82.0), measured("glue.mrpc.f1", 88.0))
+    more = evidence(measured("glue.mrpc.f1", 89.0, 90.0), host="two")
+    found = find_scores(Pool([("a.json", whole), ("b.json", more)]), BASELINES, "mrpc", "student", None)
+    assert found.values == {1: 85.0}
+
+
+def test_an_error_names_the_file_that_holds_it():
+    files = [
+        ("a.json", evidence(measured("glue.sst2.accuracy", 91.0, 92.0))),
+        ("b.json", evidence(measured("glue.sst2.accuracy", math.nan, seeds=(3,)))),
+    ]
+    with pytest.raises(BadMeasurement, match=r"accuracy in b\.json is nan for seed 3"):
+        find_scores(Pool(files), BASELINES, "sst2", "student", None)
+    third = ("c.json", evidence(measured("glue.sst2.accuracy", 94.0, seeds=(3,))))
+    with pytest.raises(Mistake, match=r"in b\.json and in c\.json"):
+        Pool([*files, third])
+
+
+def test_one_low_wnli_run_does_not_keep_the_comparison_with_elmo_open():
+    parts = on_par_with_elmo(glue(seeds=3, wnli=(50.0, 57.0, 58.0)), BASELINES)
+    [wnli] = [part for part in parts if part.name == "WNLI"]
+    assert wnli.estimate.hold is None
+    assert wnli.estimate.value == pytest.approx(55 - 56.3)
+    assert any("at or below the majority class" in note for note in wnli.estimate.notes)
+
+
+def test_a_failed_run_after_an_extension_needs_six_seeds():
+    five, six = ((9.0, *(91.0,) * n) for n in (4, 5))
+    assert "too few" in str(cell(sst2(*five, look=2)).hold)
+    assert cell(sst2(*six, look=2)).hold is None
