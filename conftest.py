@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fixtures.ledger import Ledger
-from fixtures.outcomes import NotReproduced, claim_id
+from fixtures.outcomes import PROBLEM, NotReproduced, claim_id
 from fixtures.settings import OPTION, settings_of
+from judge.claims import Claim
 from judge.files import Mistake
 from measure.host import SUITE_VERSION, versions
 
@@ -20,56 +22,70 @@ pytest_plugins = [
     "fixtures.latency",
 ]
 ROOT = Path(__file__).parent
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--runslow": {
+        "action": "store_true",
+        "default": False,
+        "help": "also run the claims marked slow, which time or fine-tune models. Default: %(default)s",
+    },
+    "--evidence": {
+        "action": "append",
+        "metavar": "FILE",
+        "help": "judge this file of recorded measurements and measure nothing; can be repeated. Default: measure",
+    },
+    "--record": {
+        "metavar": "FILE",
+        "help": "write what was measured to this file, or add it there, to be judged elsewhere. Default: not recorded",
+    },
+    "--results": {
+        "metavar": "DIR",
+        "help": "the folder that verdicts.json is written to. Default: results",
+    },
+    "--inconclusive": {
+        "choices": ["skip", "fail", "side"],
+        "default": "skip",
+        "metavar": "{skip,fail,side}",
+        "help": "what an inconclusive claim does to the run: skip it, fail it, or decide it by the side of the bound "
+        "on which its value fell, which the verdict then says. Default: %(default)s",
+    },
+    "--threads": {
+        "type": int,
+        "default": 1,
+        "metavar": "N",
+        "help": "threads that models may use while they are timed on a CPU. Default: %(default)s",
+    },
+    "--latency-budget": {
+        "type": float,
+        "default": 12.0,
+        "metavar": "SECONDS",
+        "help": "how long to time one pair of models; it fixes the number of pairs before the first. "
+        "Default: %(default)s",
+    },
+    "--mirror": {
+        "metavar": "DIR",
+        "help": "a folder that holds OWNER/NAME folders as the hub has them, for data and tokenizers. Default: none",
+    },
+    "--teacher": {
+        "metavar": "ID",
+        "help": "a teacher of your own, as a folder with config.json or a hub id. Default: BERT-base",
+    },
+    "--student": {
+        "metavar": "ID",
+        "help": "a student of your own, as a folder with config.json or a hub id. Default: DistilBERT",
+    },
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """All options stand in one group of --help; an option is here only once it works."""
     group = parser.getgroup("claims", OPTION)
-    group.addoption(
-        "--runslow",
-        action="store_true",
-        default=False,
-        help="also run the claims marked slow, which time or fine-tune models. Default: %(default)s",
-    )
-    group.addoption(
-        "--evidence",
-        action="append",
-        metavar="FILE",
-        help="judge this file of recorded measurements and measure nothing; can be repeated. Default: measure",
-    )
-    group.addoption(
-        "--record",
-        metavar="FILE",
-        help="write what was measured to this file, or add it there, to be judged elsewhere. Default: not recorded",
-    )
-    group.addoption(
-        "--results",
-        metavar="DIR",
-        help="the folder that verdicts.json is written to. Default: results",
-    )
-    group.addoption(
-        "--inconclusive",
-        choices=["skip", "fail", "side"],
-        default="skip",
-        metavar="{skip,fail,side}",
-        help="what an inconclusive claim does to the run: skip it, fail it, or decide it by the side of the bound on "
-        "which its value fell, which the verdict then says. Default: %(default)s",
-    )
-    group.addoption(
-        "--teacher",
-        metavar="ID",
-        help="a teacher of your own, as a folder with config.json or a hub id. Default: BERT-base",
-    )
-    group.addoption(
-        "--student",
-        metavar="ID",
-        help="a student of your own, as a folder with config.json or a hub id. Default: DistilBERT",
-    )
+    for name, settings in OPTIONS.items():
+        group.addoption(name, **settings)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Paths are resolved here, since the workers of xdist may run elsewhere."""
-    for name in ("record", "results"):
+    for name in ("record", "results", "mirror"):
         if config.getoption(name):
             setattr(config.option, name, str(Path(config.getoption(name)).absolute()))
 
@@ -111,23 +127,30 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     claims = [item for item in items if claim_id(item) is not None]
     if not claims:
         return
-    settings = settings_of(config)
-    problems = []
+    known = settings_of(config).baselines.claims
+    problems = {item: text for item in claims if (text := _problem(item, known.get(str(claim_id(item)))))}
     for item in claims:
-        claim = settings.baselines.claims.get(str(claim_id(item)))
-        if claim is None:
-            problems.append(f"{item.nodeid}: claim({claim_id(item)!r}) names no claim of baselines/: correct the mark.")
-            continue
-        tiers = {mark.name for mark in item.iter_markers() if mark.name in ("fast", "slow", "gpu")}
-        if tiers != set(claim.marks):
-            said = f"the test is marked {sorted(tiers) or 'neither'}, baselines/ says {sorted(claim.marks)}"
-            problems.append(f"{item.nodeid}: exactly one of fast and slow, as in the data, is needed: {said}.")
-        if claim.contradiction:
+        claim = known.get(str(claim_id(item)))
+        if claim and claim.contradiction:
             item.add_marker(pytest.mark.xfail(reason=claim.contradiction.reason, strict=True, raises=NotReproduced))
-    problems += _untested(session, {str(claim_id(item)) for item in claims}, set(settings.baselines.claims))
-    # A worker cannot end the run with a sentence; there the claim's own setup fails with it.
-    if problems and not hasattr(config, "workerinput"):
-        raise pytest.UsageError("\n".join(problems))
+    if hasattr(config, "workerinput"):  # a worker cannot end the run with a sentence: there the claim's setup fails
+        for item, text in problems.items():
+            item.stash[PROBLEM] = text
+        return
+    said = [*problems.values(), *_untested(session, {str(claim_id(item)) for item in claims}, set(known))]
+    if said:
+        raise pytest.UsageError("\n".join(said))
+
+
+def _problem(item: pytest.Item, claim: Claim | None) -> str:
+    """What is wrong with the marks of a claim's test; empty where nothing is."""
+    if claim is None:
+        return f"{item.nodeid}: claim({claim_id(item)!r}) names no claim of baselines/: correct the mark."
+    tiers = {mark.name for mark in item.iter_markers() if mark.name in ("fast", "slow", "gpu")}
+    if tiers == set(claim.marks):
+        return ""
+    said = f"the test is marked {sorted(tiers) or 'neither'}, baselines/ says {sorted(claim.marks)}"
+    return f"{item.nodeid}: exactly one of fast and slow, as in the data, is needed: {said}."
 
 
 def _untested(session: pytest.Session, tested: set[str], known: set[str]) -> list[str]:

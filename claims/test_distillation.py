@@ -49,6 +49,6 @@ def test_ablations_are_in_the_printed_order(scores: ScoreBook, verdict: Bench) -
 
 @pytest.mark.gpu
 @pytest.mark.claim("distillation.compute")
-def test_distillation_takes_720_gpu_hours(scores: ScoreBook, verdict: Bench) -> None:
+def test_distillation_takes_720_gpu_hours(verdict: Bench) -> None:
     """The distillation took 8 V100s about 90 hours."""
-    verdict(difference(scores, "student", "student"))
+    verdict.cannot_run()

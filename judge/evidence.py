@@ -13,6 +13,8 @@ from judge.statistics import Pair
 
 SCHEMA = 1
 Plain = int | float | str | bool | None
+# What makes times of the same models different measurements.
+SETTING = ("device", "batch", "threads", "tokenisation")
 
 
 class Host(Record):
@@ -113,6 +115,7 @@ class Measurement(Record):
             "engine": self.engine,
             "precision": self.precision,
             "host": host.model_dump(),
+            "setting": [self.how.get(name) for name in SETTING] if self.pairs else None,
         }
         return json.dumps(parts, sort_keys=True)
 

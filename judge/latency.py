@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from judge.evidence import Measurement
 from judge.statistics import Estimate, between, over_launches, pair_ratio
@@ -30,7 +31,11 @@ def speedup(launches: Sequence[Measurement], bound: float) -> Estimate:
     hold = None
     if len(launches) < LAUNCHES and abs(pooled.value / bound - 1) <= CLOSE:
         hold = f"{pooled.value:.3f} is within 5 % of the bound {bound:g}: it takes {LAUNCHES} launches to decide that"
-    return estimate.with_(notes=[count, *pooled.notes], hold=hold)
+    raw = {
+        "teacher (s)": [teacher for m in launches for _, teacher, _ in m.pairs],
+        "student (s)": [student for m in launches for _, _, student in m.pairs],
+    }
+    return replace(estimate.with_(notes=[count, *pooled.notes], hold=hold), raw=raw)
 
 
 def single_pass(teacher: float, student: float) -> Estimate:
@@ -44,6 +49,14 @@ def single_pass(teacher: float, student: float) -> Estimate:
             raise BadMeasurement(f"a time of {seconds} s is no measurement")
     estimate = between(teacher / student, -math.inf, math.inf)
     return estimate.with_(hold="each model was timed once, so nothing says how far the ratio would move")
+
+
+def overhead_in_layers(ratio: float, teacher: int = 12, student: int = 6) -> float:
+    """How many layers' worth of time both models spend on something else, if only layers tell them apart.
+
+    (teacher + x) / (student + x) = ratio. The paper's 668/410 gives 3.53 for 12 and 6 layers; infinite at a ratio of 1.
+    """
+    return math.inf if ratio == 1 else (teacher - ratio * student) / (ratio - 1)
 
 
 def _check(measurement: Measurement) -> None:

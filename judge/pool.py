@@ -76,13 +76,21 @@ class Pool:
         ]
         return sorted(found, key=lambda group: group.strength, reverse=True)
 
-    def pairs(self, quantity: str, teachers: Collection[str], students: Collection[str]) -> list[list[Measurement]]:
-        """Latency pairs of a quantity between these models, grouped by identity, a list of launches each."""
+    def paired(self, quantity: str, teachers: Collection[str], students: Collection[str]) -> list[list[Measurement]]:
+        """Times of both models, grouped by identity, a list of launches each, the one with most pairs first.
+
+        A quantity that ends in a dot stands for all that begin so.
+        """
         groups: dict[str, list[Measurement]] = {}
         for (group, _), (_, measurement) in sorted(self._paired.items(), key=lambda item: item[0][1]):
             versus = measurement.versus
             known = versus is not None and versus.id in teachers and measurement.model.id in students
-            if measurement.quantity == quantity and known:
+            wanted = (
+                measurement.quantity.startswith(quantity)
+                if quantity.endswith(".")
+                else measurement.quantity == quantity
+            )
+            if wanted and known:
                 groups.setdefault(group, []).append(measurement)
         return sorted(groups.values(), key=lambda launches: sum(len(m.pairs) for m in launches), reverse=True)
 

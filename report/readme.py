@@ -1,9 +1,9 @@
 """The generated part of README.md: what is verified and what came out, from verdict files alone.
 
-    python -m report.readme results/fast/verdicts.json results/prior/verdicts.json
+    python -m report.readme results/here/verdicts.json results/prior/verdicts.json
 
-The first file is a run of the fast tier, the second the prior study judged; `--check` only says whether README.md is
-up to date.
+The first file is what this suite recorded on a machine of ours, judged; the second the prior study, judged. `--check`
+only says whether README.md is up to date.
 """
 
 import argparse
@@ -35,26 +35,26 @@ HEADLINES = (
 Verdicts = Mapping[str, Verdict]
 
 
-def section(fast: Verdicts, prior: Verdicts) -> str:
+def section(here: Verdicts, prior: Verdicts) -> str:
     """The generated Markdown: counts, the headline claims, and every claim in a fold."""
-    judged = [fast[name] for name in fast if fast[name].verdict is not Outcome.NOT_RUN]
+    judged = [here[name] for name in here if here[name].verdict is not Outcome.NOT_RUN]
     studied = [prior[name] for name in prior if measures_models(name)]
     lines = [
-        f"On this suite's own fast tier: {counts(judged)}.  ",
-        f"On the recorded results of an earlier one-seed study: {counts(studied)}.",
+        f"From what this suite measured on a CPU: {counts(judged)}.  ",
+        f"From the recorded results of an earlier one-seed study: {counts(studied)}.",
         "",
-        *_table([name for name in HEADLINES if name in fast], fast, prior),
+        *_table([name for name in HEADLINES if name in here], here, prior),
         "",
-        f"<details><summary>All {len(fast)} claims</summary>",
+        f"<details><summary>All {len(here)} claims</summary>",
         "",
-        *_table(list(fast), fast, prior),
+        *_table(list(here), here, prior),
         "",
         "</details>",
     ]
     return "\n".join(lines)
 
 
-def updated(readme: str, fast: Verdicts, prior: Verdicts) -> str:
+def updated(readme: str, here: Verdicts, prior: Verdicts) -> str:
     """README text with its generated part made anew.
 
     Raises:
@@ -63,7 +63,7 @@ def updated(readme: str, fast: Verdicts, prior: Verdicts) -> str:
     if BEGIN not in readme or END not in readme:
         raise Mistake(f"README.md lacks the lines {BEGIN} and {END}: put them where the verdicts belong.")
     before, rest = readme.split(BEGIN, 1)
-    return f"{before}{BEGIN}\n{section(fast, prior)}\n{END}{rest.split(END, 1)[1]}"
+    return f"{before}{BEGIN}\n{section(here, prior)}\n{END}{rest.split(END, 1)[1]}"
 
 
 def measures_models(name: str) -> bool:
@@ -71,11 +71,11 @@ def measures_models(name: str) -> bool:
     return not name.startswith(("text.", "prior."))
 
 
-def _table(names: list[str], fast: Verdicts, prior: Verdicts) -> list[str]:
-    head = ["| claim | printed | fast tier, this suite | the prior study |", "|---|---|---|---|"]
+def _table(names: list[str], here: Verdicts, prior: Verdicts) -> list[str]:
+    head = ["| claim | printed | this suite, on a CPU | the prior study |", "|---|---|---|---|"]
     return head + [
-        f"| {fast[name].title} (`{name}`) | {number(fast[name], fast[name].published)} | "
-        f"{_cell(fast[name])} | {_cell(prior[name]) if measures_models(name) else ''} |"
+        f"| {here[name].title} (`{name}`) | {number(here[name], here[name].published)} | "
+        f"{_cell(here[name])} | {_cell(prior[name]) if measures_models(name) else ''} |"
         for name in names
     ]
 
@@ -93,15 +93,15 @@ def _cell(verdict: Verdict) -> str:
 def main(arguments: list[str]) -> int:
     """Write or check README.md; 0, 1 where it is out of date, 2 with a sentence where that cannot be told."""
     parser = argparse.ArgumentParser(prog="python -m report.readme", description=__doc__.splitlines()[0])
-    parser.add_argument("fast", type=Path, help="verdicts.json of a run of the fast tier")
+    parser.add_argument("here", type=Path, help="verdicts.json of a run with --evidence evidence/cpu.json")
     parser.add_argument("prior", type=Path, help="verdicts.json of a run with --evidence evidence/prior-study.json")
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if README.md is out of date")
     options = parser.parse_args(arguments)
     path = Path("README.md")
     try:
-        fast, prior = (read(VerdictFile, file, schema=SCHEMA).verdicts for file in (options.fast, options.prior))
+        here, prior = (read(VerdictFile, file, schema=SCHEMA).verdicts for file in (options.here, options.prior))
         old = path.read_text(encoding="utf-8")
-        new = updated(old, fast, prior)
+        new = updated(old, here, prior)
         if options.check:
             print("README.md is up to date." if new == old else "README.md is out of date: run this without --check.")
             return int(new != old)

@@ -33,8 +33,12 @@ class Project:
 
     def run(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
         """Run pytest in the copy, in a process of its own: two inner runs that import torch cannot share one."""
+        return self.python("-m", "pytest", *LEAN, *arguments, timeout=timeout)
+
+    def python(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        """Run Python in the copy."""
         return subprocess.run(
-            [sys.executable, "-m", "pytest", *LEAN, *arguments],
+            [sys.executable, *arguments],
             cwd=self.path,
             capture_output=True,
             text=True,

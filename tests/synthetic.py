@@ -11,7 +11,15 @@ from tests.project import ROOT
 
 SEEDS = (1, 2, 3, 4, 5)
 SCATTER = (-0.1, -0.05, 0.0, 0.05, 0.1)
-SPEEDS = ("speed.cpu", "speed.cpu_full_pass", "speed.gpu_batch1", "speed.gpu_batch32", "speed.gpu_full_pass")
+SPEEDS = (
+    "speed.cpu",
+    "speed.cpu_full_pass",
+    "speed.gpu_batch1",
+    "speed.gpu_batch32",
+    "speed.gpu_full_pass",
+    "speed.cpu_backends.fp32_sdpa",
+    "speed.cpu_backends.int8",
+)
 ABLATIONS: dict[Role, float] = {
     "student_random_init": -3.69,
     "student_no_ce": -2.96,

@@ -168,7 +168,7 @@ def test_a_total_that_is_not_positive_and_finite_is_refused(seconds):
 
 
 def found(*files: tuple[str, Evidence]) -> list[list[float]]:
-    groups = Pool(files).pairs("latency.cpu", {"bert"}, {"distilbert"})
+    groups = Pool(files).paired("latency.cpu", {"bert"}, {"distilbert"})
     return [[round(pair_ratio(m.pairs).value, 3) for m in group] for group in groups]
 
 
@@ -199,5 +199,5 @@ def test_pairs_of_other_models_or_quantities_are_not_taken():
 
 def test_a_launch_remembers_its_file():
     given = Pool([("one.json", evidence(launch(1.6))), ("two.json", evidence(launch(1.7, 1)))])
-    [group] = given.pairs("latency.cpu", {"bert"}, {"distilbert"})
+    [group] = given.paired("latency.cpu", {"bert"}, {"distilbert"})
     assert [given.origin(measurement) for measurement in group] == ["one.json", "two.json"]

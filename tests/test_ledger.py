@@ -42,7 +42,14 @@ def project(tmp_path: Path) -> Project:
 def cut_off(project: Project, number: int) -> int:
     """Start a run, wait until its third claim sleeps, and send it a signal."""
     command = [sys.executable, "-m", "pytest", *LEAN, "claims/test_example.py"]
-    with subprocess.Popen(command, cwd=project.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    # A shell starts background jobs with SIGINT ignored, and what is ignored is inherited.
+    with subprocess.Popen(
+        command,
+        cwd=project.path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         deadline = time.monotonic() + 60
         while not (project.path / "sleeping").exists() and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -23,6 +23,13 @@ paper claims:
                         fail it, or decide it by the side of the bound on which
                         its value fell, which the verdict then says. Default:
                         skip
+  --threads=N           threads that models may use while they are timed on a
+                        CPU. Default: 1
+  --latency-budget=SECONDS
+                        how long to time one pair of models; it fixes the number
+                        of pairs before the first. Default: 12.0
+  --mirror=DIR          a folder that holds OWNER/NAME folders as the hub has
+                        them, for data and tokenizers. Default: none
   --teacher=ID          a teacher of your own, as a folder with config.json or a
                         hub id. Default: BERT-base
   --student=ID          a student of your own, as a folder with config.json or a

@@ -15,19 +15,19 @@ EXAMPLE = re.search(r"```python\n(.*?)```", README, re.DOTALL)
 
 def test_the_table_of_verdicts_is_up_to_date(tmp_path: Path) -> None:
     project = Project(tmp_path)
-    project.run("claims/", "-m", "fast", "--results", "fast")
+    project.run("claims/", "--evidence", "evidence/cpu.json", "--results", "here")
     project.run("claims/", "--evidence", "evidence/prior-study.json", "--results", "prior")
     (tmp_path / "README.md").write_text(README, encoding="utf-8")
-    command = [sys.executable, "-m", "report.readme", "fast/verdicts.json", "prior/verdicts.json", "--check"]
+    command = [sys.executable, "-m", "report.readme", "here/verdicts.json", "prior/verdicts.json", "--check"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "README.md is up to date.\n"), done.stderr
 
 
 def test_a_stale_table_is_noticed_and_mended(tmp_path: Path) -> None:
     project = Project(tmp_path)
-    project.run("claims/test_text.py", "--results", "fast")
+    project.run("claims/test_text.py", "--results", "here")
     (tmp_path / "README.md").write_text("# x\n<!-- verdicts: begin -->\nold\n<!-- verdicts: end -->\nrest\n")
-    command = [sys.executable, "-m", "report.readme", "fast/verdicts.json", "fast/verdicts.json"]
+    command = [sys.executable, "-m", "report.readme", "here/verdicts.json", "here/verdicts.json"]
     codes = [subprocess.run([*command, *more], cwd=tmp_path).returncode for more in (["--check"], [], ["--check"])]
     assert codes == [1, 0, 0]
     text = (tmp_path / "README.md").read_text()

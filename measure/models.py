@@ -1,0 +1,225 @@
+"""Models to be timed: the real architectures, on a device, at a precision, with their inputs. torch comes late.
+
+Weights are real where the files of the model are at hand; otherwise they are random, which changes no latency
+(measured: 0.97 to 0.99 of the time with peaked attention or denormal inputs).
+"""
+
+import copy
+import inspect
+import math
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from judge.files import Mistake
+
+AUTO = "AutoModelForSequenceClassification"
+BYTES = {"fp32": 4, "bf16": 2}
+# Weights, a copy while they are loaded, and what a forward pass needs.
+ROOM = 2.2
+
+
+class NoRoom(Exception):
+    """A model does not fit in memory; the message is one sentence."""
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A model that is ready to be timed: `run(length)` is one forward pass, batch and device fixed before."""
+
+    run: Callable[[int], Any]
+    weights: str
+    parameters: int
+
+
+def load(config: Any, folder: str | None, precision: str, device: str, attention: str = "sdpa") -> tuple[Any, str]:
+    """A model in evaluation mode, and where its weights come from.
+
+    Args:
+        config: a transformers configuration.
+        folder: a folder or hub id whose safetensors are used if they are at hand, or None.
+        precision: fp32 or bf16.
+        device: cpu or cuda.
+        attention: the attention implementation, sdpa or eager.
+
+    Raises:
+        NoRoom: it does not fit in memory.
+        Mistake: the folder holds weights, and they cannot be loaded.
+    """
+    import torch
+    import transformers
+
+    auto = getattr(transformers, AUTO)
+    # transformers writes the attention implementation into the configuration, and models must not share it.
+    config = copy.deepcopy(config)
+    config.num_labels = 1
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    try:
+        if folder and _has_weights(folder):
+            options = {"use_safetensors": True, "trust_remote_code": False, "local_files_only": True}
+            model = auto.from_pretrained(folder, config=config, dtype=dtype, attn_implementation=attention, **options)
+            weights = f"real, from {folder}"
+        else:
+            with torch.device("meta"):
+                model = auto.from_config(config, dtype=dtype, attn_implementation=attention)
+            check_room(sum(math.prod(p.shape) for p in model.parameters()) * BYTES[precision], device)
+            model = model.to_empty(device=device)
+            _fill(model)
+            weights = "random: latency depends on the architecture, not on the values"
+        return model.eval().to(device), weights
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise NoRoom(f"the model does not fit in memory ({str(error).splitlines()[0]})") from None
+    except RuntimeError as error:
+        if "allocate" not in str(error):
+            raise
+        raise NoRoom(f"the model does not fit in memory ({str(error).splitlines()[0]})") from None
+    except (OSError, ValueError) as error:
+        what = f"the weights in {folder}" if folder else f"a model of type {config.model_type}"
+        raise Mistake(f"{what} cannot be loaded ({str(error).splitlines()[0]}): check the folder.") from None
+
+
+def timed(model: Any, weights: str, batch: int, lengths: Iterable[int], device: str) -> Timed:
+    """Make the inputs of every length once, so that no pass pays for them."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    vocabulary = model.config.vocab_size
+    low = min(1000, vocabulary // 2)
+    inputs = {
+        n: torch.randint(low, vocabulary, (batch, n), generator=generator).to(device) for n in sorted(set(lengths))
+    }
+
+    def run(length: int) -> Any:
+        with torch.inference_mode():
+            return model(input_ids=inputs[length]).logits
+
+    return Timed(run, weights, sum(p.numel() for p in model.parameters()))
+
+
+def tokenized(
+    model: Any,
+    weights: str,
+    tokenizer: Callable[..., Any],
+    texts: Sequence[tuple[str, str]],
+    device: str,
+    spent: list[float],
+) -> Timed:
+    """A model whose pass includes tokenising and collating one example; `run` takes the example's index.
+
+    Seconds spent before the forward pass are appended to `spent`, one number for each pass.
+    """
+    import torch
+
+    def run(index: int) -> Any:
+        start = time.perf_counter()
+        batch = tokenizer(*texts[index], truncation=True, max_length=512, return_tensors="pt")
+        batch = {name: tensor.to(device) for name, tensor in batch.items() if name in accepted}
+        spent.append(time.perf_counter() - start)
+        with torch.inference_mode():
+            return model(**batch).logits
+
+    accepted = set(inspect.signature(model.forward).parameters)
+    return Timed(run, weights, sum(p.numel() for p in model.parameters()))
+
+
+def gpu_neighbours(own: int, listing: str | None = None) -> list[str]:
+    """Other processes that compute on the GPU, as `process 123`; `listing` stands in for nvidia-smi's answer."""
+    if listing is None:
+        command = ["nvidia-smi", "--query-compute-apps=pid", "--format=csv,noheader"]
+        try:
+            listing = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
+        except (OSError, subprocess.SubprocessError):
+            return []
+    return [f"process {line.strip()}" for line in listing.splitlines() if line.strip().isdigit() and int(line) != own]
+
+
+def check_room(needed: float, device: str) -> None:
+    """Refuse a model before it is made if memory is too short for it. `needed` is the weights' size in bytes.
+
+    Raises:
+        NoRoom: with what is needed and what there is.
+    """
+    free = _free_memory() if device == "cpu" else None
+    if free is not None and needed * ROOM > free:
+        raise NoRoom(f"a model needs {needed * ROOM / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} GiB are free")
+
+
+def processor_quota(groups: Path = Path("/sys/fs/cgroup")) -> float | None:
+    """Processors that the container may use, where a quota is set (cgroup v2, then v1); None without one."""
+    try:
+        quota, period = (groups / "cpu.max").read_text().split()
+        return None if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError):
+        pass
+    try:
+        quota_us = int((groups / "cpu" / "cpu.cfs_quota_us").read_text())
+        period_us = int((groups / "cpu" / "cpu.cfs_period_us").read_text())
+        return quota_us / period_us if quota_us > 0 else None
+    except (OSError, ValueError):
+        return None
+
+
+def _has_weights(folder: str) -> bool:
+    return (Path(folder) / "model.safetensors").is_file()
+
+
+def _fill(model: Any) -> None:
+    """Small random weights, quickly: the library's own initialisation takes seconds and is no nearer to real ones."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(2**20, generator=generator) * 0.02
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            flat = parameter.view(-1)
+            repeats = -(-flat.numel() // noise.numel())
+            flat.copy_(noise.repeat(repeats)[: flat.numel()].to(flat.device, flat.dtype))
+            if "LayerNorm.weight" in name or "layer_norm.weight" in name:
+                parameter.fill_(1.0)
+        for name, buffer in model.named_buffers():
+            if name.endswith("position_ids"):
+                buffer.copy_(torch.arange(buffer.shape[-1], device=buffer.device).expand_as(buffer))
+            else:
+                buffer.zero_()
+
+
+def _free_memory() -> int | None:
+    """Bytes that may still be used: what the kernel calls available, or less where a container has a limit."""
+    limits = [_meminfo(), _cgroup_room(), _address_room()]
+    known = [limit for limit in limits if limit is not None]
+    return min(known) if known else None
+
+
+def _meminfo() -> int | None:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+def _cgroup_room() -> int | None:
+    folder = Path("/sys/fs/cgroup")
+    try:
+        limit = (folder / "memory.max").read_text().strip()
+        return None if limit == "max" else int(limit) - int((folder / "memory.current").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _address_room() -> int | None:
+    """What `ulimit -v` leaves."""
+    try:
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        return None if soft == resource.RLIM_INFINITY else soft - used
+    except (ImportError, OSError, ValueError):
+        return None

@@ -1,0 +1,85 @@
+"""`python -m report`: what a CI job makes of results/verdicts.json, without measuring or judging anything again."""
+
+import argparse
+import io
+import os
+import sys
+from pathlib import Path
+
+from judge.files import Mistake, read
+from judge.verdicts import SCHEMA, VerdictFile
+from report.badges import write_badges
+from report.summary import summary
+
+DESCRIPTION = "What a CI job makes of results/verdicts.json, without measuring or judging anything again."
+BADGES = """Write one badge per claim and one in total into FOLDER.
+
+For each claim FOLDER/ID.json, which a badge server reads over https, and FOLDER/ID.svg, which needs no server; the same
+as total.json and total.svg, and index.json with what the badges show. A claim that is "not run" in RESULTS keeps the
+badge of an earlier verdict, so keep FOLDER between runs. A verdict that is not the paper's (marked "unlike recipes",
+"rehearsal", "by side" or "own pair") gets a grey badge with its mark."""
+SUMMARY = """Print a job summary as Markdown: counts, then the claims, worst first, with details under folds.
+
+It stays under the 1 MiB that a job summary may hold, and whatever RESULTS says is shown as text."""
+EXAMPLES = """examples:
+  python -m report badges results/verdicts.json badges
+  python -m report summary results/verdicts.json >> "$GITHUB_STEP_SUMMARY"
+
+Exits with 0, or with 2 and one sentence where RESULTS cannot be read or FOLDER cannot be written to. Whether a claim
+holds never changes the exit code."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; 0, or 2 after one sentence on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        file = read(VerdictFile, options.results, schema=SCHEMA)
+        text = _badges(file, options.folder) if options.command == "badges" else summary(file)
+        _print(text)
+    except Mistake as mistake:
+        print(mistake, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="python -m report", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw
+    )
+    commands = parser.add_subparsers(dest="command", metavar="{badges,summary}", required=True)
+    for name, description in (("badges", BADGES), ("summary", SUMMARY)):
+        command = commands.add_parser(
+            name, help=description.splitlines()[0], description=description, formatter_class=raw
+        )
+        command.add_argument("results", type=Path, metavar="RESULTS", help="verdicts.json of a run of the suite")
+    commands.choices["badges"].add_argument(
+        "folder", type=Path, metavar="FOLDER", help="where the badges lie; made where it is missing"
+    )
+    return parser
+
+
+def _badges(file: VerdictFile, folder: Path) -> str:
+    made, kept, unlisted = write_badges(file, folder)
+    said = f"{folder}: {len(made)} badges written, {len(kept)} kept with the verdicts of earlier runs\n"
+    if unlisted:
+        said += f"not in the verdicts, but still there and in the total: {', '.join(unlisted)}\n"
+    return said
+
+
+def _print(text: str) -> None:
+    """Print in UTF-8 whatever the locale says, since a summary is appended to a file that is read as UTF-8."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # What is left in the buffer must not fail once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise Mistake(f"the output cannot be written ({error.strerror}): send it elsewhere.") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
