@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 # Never changed by a test, so linked: their compiled modules are shared, which saves a second for each inner run.
 LINKED = ("fixtures", "judge", "measure", "report")
 # What no inner run needs.
-LEAN = ("-p", "no:cacheprovider")
+LEAN = ("-p", "no:cacheprovider", "-p", "no:anyio", "-p", "no:platformdirs")
 COPIED = ("conftest.py", "pytest.ini", "baselines", "evidence")
 
 

@@ -107,6 +107,10 @@ def test_an_unknown_id_under_xdist_is_an_error_never_a_pass(project: Project) ->
 def test_a_claim_is_exactly_one_of_fast_and_slow(project: Project, marks: str) -> None:
     project.write_claims(f'{marks}@pytest.mark.claim("size.student")\ndef test_marks(verdict):\n    verdict(66)\n')
     assert "exactly one of fast and slow" in refusal(project, "claims/test_example.py")
+
+
+def test_wrong_marks_under_xdist_are_an_error_never_a_pass(project: Project) -> None:
+    project.write_claims('@pytest.mark.claim("size.student")\ndef test_marks(verdict):\n    verdict(66)\n')
     project.run("claims/test_example.py", "-n2")
     assert project.words()["size.student"] == "error"
 

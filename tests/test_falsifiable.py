@@ -71,7 +71,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("live"))
     for name in ("paper", "prior-study"):
         project.change(f"baselines/{name}.json", shift)
-    project.run("claims/", "-m", "fast")
+    project.run("claims/", "-m", "fast", "--benchmark-skip")
     return project
 
 
