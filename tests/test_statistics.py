@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from judge.claims import Claim, Margin, Rule
+from judge.claims import Claim, Rule
 from judge.statistics import (
     LEVEL,
     MOST_SEEDS,
@@ -26,6 +26,7 @@ from judge.statistics import (
     t_quantile,
 )
 from judge.verdicts import BadMeasurement, Outcome, judge
+from tests.made import claim
 
 RULES: tuple[Rule, ...] = ("within", "at_least", "at_most")
 RANK = {Outcome.NOT_REPRODUCED: 0, Outcome.INCONCLUSIVE: 1, Outcome.REPRODUCED: 2}
@@ -38,23 +39,6 @@ spreads = st.integers(10, 700).map(lambda hundredths: hundredths / 100)
 margins = st.integers(0, 2_000).map(lambda hundredths: hundredths / 100)
 seeds = st.lists(points, min_size=1, max_size=10)
 rules = st.sampled_from(RULES)
-
-
-def claim(rule: Rule = "within", published: float = 50.0, margin: float = 1.0) -> Claim:
-    return Claim(
-        id="made.up",
-        title="A made-up claim",
-        sentence="It is fifty.",
-        where="nowhere",
-        quantity="a score",
-        published=published,
-        precision=0.1,
-        unit="points",
-        rule=rule,
-        margin=Margin(value=margin, name="point", reason="made up", fixed_on="2020-01-01"),
-        about=("student",),
-        marks=("slow",),
-    )
 
 
 def cell(values: list[float], spread: float, weight: float = 1.0) -> Estimate:

@@ -20,6 +20,7 @@ from judge.files import pretty
 from judge.verdicts import SCHEMA, Outcome, Verdict, VerdictFile
 from report.__main__ import main
 from report.summary import CUT, LIMIT, RESERVE, escaped, summary
+from tests import made
 from tests.project import ROOT
 
 GOLDEN = Path(__file__).parent / "golden" / "summary.md"
@@ -30,21 +31,7 @@ NASTY = (
 
 
 def verdict(name: str, outcome: Outcome, **fields: Any) -> Verdict:
-    about: dict[str, Any] = {
-        "title": "what the claim says",
-        "reason": "the interval lies inside the bounds",
-        "sentence": "reduce the size of a BERT model by 40%",
-        "where": "Abstract; Table 3",
-        "unit": "points",
-        "rule": "within",
-        "published": 77.0,
-        "precision": 0.1,
-        "margin": 1.6,
-        "margin_reason": "seed: two standard deviations",
-        "bounds": (75.4, 78.6),
-        "value": 77.2,
-    }
-    return Verdict(id=name, verdict=outcome, **{**about, **fields})
+    return made.verdict(name, outcome, **{"title": "what the claim says", "value": 77.2, **fields})
 
 
 def verdicts(*given: Verdict, **fields: Any) -> VerdictFile:

@@ -9,13 +9,13 @@ look at the difference, and run the tests again without the variable.
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from judge.verdicts import Outcome, Verdict
+from judge.verdicts import Outcome
 from report.message import bound, full, measured, settle
 from report.table import KNOWN, counts, lines
+from tests.made import verdict
 
 GOLDEN = Path(__file__).parent / "golden"
 WIDTHS = {120: "table.txt", 80: "table-80.txt"}
@@ -24,23 +24,6 @@ LONG = (
     "needs fine-tuned models: give recorded scores with --evidence FILE, or run the suite with --runslow on a host "
     "with a GPU, which takes about a day"
 )
-
-
-def verdict(name: str, outcome: Outcome, **fields: Any) -> Verdict:
-    about: dict[str, Any] = {
-        "title": "what the claim says in a few words",
-        "sentence": "reduce the size of a BERT model by 40%",
-        "where": "Abstract; Table 3",
-        "unit": "points",
-        "rule": "within",
-        "published": 77.0,
-        "precision": 0.1,
-        "margin": 1.6,
-        "margin_reason": "seed: two standard deviations",
-        "bounds": (75.4, 78.6),
-        "reason": "the interval lies inside the bounds",
-    }
-    return Verdict(id=name, verdict=outcome, **{**about, **fields})
 
 
 RETENTION = verdict(

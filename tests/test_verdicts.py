@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from judge import verdicts
-from judge.claims import Claim, Margin, Rule
 from judge.statistics import Estimate, Term, between, contrast, exact, median
 from judge.verdicts import (
     BadMeasurement,
@@ -23,29 +22,13 @@ from judge.verdicts import (
     judge_all,
     without_measurement,
 )
+from tests.made import claim
 
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = Outcome.REPRODUCED, Outcome.NOT_REPRODUCED, Outcome.INCONCLUSIVE
 INSIDE = between(50.0, 49.5, 50.5)
 ACROSS = between(50.9, 50.4, 51.4)
 ACROSS_OUTSIDE = between(51.1, 50.6, 51.6)
 OUTSIDE = between(53.0, 52.5, 53.5)
-
-
-def claim(rule: Rule = "within", published: float = 50.0, margin: float = 1.0) -> Claim:
-    return Claim(
-        id="made.up",
-        title="A made-up claim",
-        sentence="It is fifty.",
-        where="nowhere",
-        quantity="a score",
-        published=published,
-        precision=0.1,
-        unit="points",
-        rule=rule,
-        margin=Margin(value=margin, name="point", reason="made up", fixed_on="2020-01-01"),
-        about=("student",),
-        marks=("slow",),
-    )
 
 
 def guard(outcome: Outcome) -> Verdict:
