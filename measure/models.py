@@ -8,6 +8,7 @@ import copy
 import inspect
 import math
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -62,7 +63,7 @@ def load(config: Any, folder: str | None, precision: str, device: str, attention
         if folder and _has_weights(folder):
             options = {"use_safetensors": True, "trust_remote_code": False, "local_files_only": True}
             model = auto.from_pretrained(folder, config=config, dtype=dtype, attn_implementation=attention, **options)
-            weights = f"real, from {folder}"
+            weights = "real"
         else:
             with torch.device("meta"):
                 model = auto.from_config(config, dtype=dtype, attn_implementation=attention)
@@ -80,6 +81,19 @@ def load(config: Any, folder: str | None, precision: str, device: str, attention
     except (OSError, ValueError) as error:
         what = f"the weights in {folder}" if folder else f"a model of type {config.model_type}"
         raise Mistake(f"{what} cannot be loaded ({str(error).splitlines()[0]}): check the folder.") from None
+
+
+def weights_folder(model: str, revision: str | None, mirror: Path | None) -> str | None:
+    """Where safetensors are at hand: the model's own folder, the mirror, the hub's cache. Nothing is downloaded."""
+    for folder in (Path(model), *([mirror / model] if mirror else [])):
+        if _has_weights(str(folder)):
+            return str(folder)
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model):
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(model, "model.safetensors", revision=revision)
+    return str(Path(found).parent) if isinstance(found, str) else None
 
 
 def timed(model: Any, weights: str, batch: int, lengths: Iterable[int], device: str) -> Timed:

@@ -71,6 +71,14 @@ def test_the_record_says_how_times_were_taken(timed: SimpleNamespace) -> None:
     assert measurement["how"]["weights"].startswith("random")
 
 
+def test_real_weights_are_timed_and_the_record_says_so(project: Project) -> None:
+    options = pair(project, {"layers": 6, "width": 128, "weights": 0.01}, {"layers": 1, "width": 128})
+    project.run(CPU, *options, "--record", "times.json")
+    [measurement] = json.loads((project.path / "times.json").read_text())["measurements"]
+    assert measurement["how"]["weights"].split("; ")[0] == "real"
+    assert measurement["how"]["weights"].split("; ")[1].startswith("random")
+
+
 def test_a_second_launch_is_recorded_beside_the_first(timed: SimpleNamespace) -> None:
     assert [record.get("launch", 0) for record in timed.records] == [0, 1]
     notes = timed.project.verdicts("twice")["speed.cpu"]["notes"]

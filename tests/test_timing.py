@@ -1,6 +1,8 @@
 """measure.latency and fixtures.timing: the order and number of pairs, and clocks that would mislead."""
 
 import math
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -180,3 +182,25 @@ def test_a_mirror_without_the_split_is_absent_and_a_short_one_a_mistake(tmp_path
     parquet.write_table(table, folder / "validation-00000-of-00001.parquet")
     with pytest.raises(Mistake, match="has 1 pairs in stsb's validation split, not 1500: download it again"):
         load_pairs(tmp_path)
+
+
+def test_real_weights_are_used_where_they_are_at_hand(tmp_path: Path) -> None:
+    """In the model's folder, in the mirror, in the hub's cache at the pinned revision; nothing is downloaded."""
+    own, mirror, cache = tmp_path / "own", tmp_path / "mirror", tmp_path / "cache"
+    snapshot = cache / "models--owner--name" / "snapshots" / ("a" * 40)
+    code = "import sys, pathlib; from measure.models import weights_folder; "
+    code += "print(weights_folder(sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])))"
+
+    def found(model: str, revision: str = "a" * 40) -> str:
+        command = [sys.executable, "-c", code, model, revision, str(mirror)]
+        done = subprocess.run(command, cwd=ROOT, env={**os.environ, "HF_HUB_CACHE": str(cache)}, capture_output=True)
+        return done.stdout.decode().strip()
+
+    assert [found(str(own)), found("owner/name")] == ["None", "None"]
+    for folder in (own, snapshot):
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(b"")
+    assert [found(str(own)), found("owner/name"), found("owner/name", "b" * 40)] == [str(own), str(snapshot), "None"]
+    (mirror / "owner" / "name").mkdir(parents=True)
+    (mirror / "owner" / "name" / "model.safetensors").write_bytes(b"")
+    assert found("owner/name") == str(mirror / "owner" / "name")
