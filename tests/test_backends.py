@@ -250,7 +250,7 @@ def test_real_weights_are_used_and_their_outputs_must_be_finite(tmp_path: Path) 
         model.classifier.bias.fill_(3.0)
     model.save_pretrained(tmp_path)
     built = build("fp32_sdpa", config("student"), str(tmp_path), [3], 1)
-    assert built.weights == f"real, from {tmp_path}"
+    assert built.weights == "real"
     assert float(built.run(3)) == pytest.approx(3.0, abs=0.2)
     with torch.no_grad():
         model.classifier.bias.fill_(float("nan"))

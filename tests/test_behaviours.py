@@ -84,23 +84,7 @@ def test_verdict_flow(project: Project, pytester: pytest.Pytester, workers: list
     result = pytester.runpytest_subprocess(*LEAN, "claims/test_example.py", *workers)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*3 failed, 1 passed, 1 skipped*1 inconclusive*"])
-    words = project.words()
-    assert {name: word for name, word in words.items() if word != "not run"} == {
-        "size.reduction": "reproduced",
-        "size.student": "not reproduced",
-        "size.teacher": "error",
-        "architecture.layers": "error",
-        "glue.rte.bert": "inconclusive",
-    }
-    assert project.verdicts()["size.teacher"]["reason"] == "ZeroDivisionError: division by zero"
-    assert "without a verdict" in project.verdicts()["architecture.layers"]["reason"]
-    assert "iPhone" in project.verdicts()["speed.phone"]["reason"]
-    assert project.verdicts()["size.reduction"]["raw"] == {"teacher": [109482240.0]}
-
-
-def test_what_failed_is_printed_last(project: Project, pytester: pytest.Pytester, workers: list[str]) -> None:
-    project.write_claims(FLOW)
-    result = pytester.runpytest_subprocess(*LEAN, "claims/test_example.py", *workers)
+    # What failed is printed last, nearest to the prompt.
     result.stdout.fnmatch_lines(
         [
             "*= paper claims =*",
@@ -114,6 +98,18 @@ def test_what_failed_is_printed_last(project: Project, pytester: pytest.Pytester
             "written: results/verdicts.json",
         ]
     )
+    words = project.words()
+    assert {name: word for name, word in words.items() if word != "not run"} == {
+        "size.reduction": "reproduced",
+        "size.student": "not reproduced",
+        "size.teacher": "error",
+        "architecture.layers": "error",
+        "glue.rte.bert": "inconclusive",
+    }
+    assert project.verdicts()["size.teacher"]["reason"] == "ZeroDivisionError: division by zero"
+    assert "without a verdict" in project.verdicts()["architecture.layers"]["reason"]
+    assert "iPhone" in project.verdicts()["speed.phone"]["reason"]
+    assert project.verdicts()["size.reduction"]["raw"] == {"teacher": [109482240.0]}
 
 
 def test_runslow(project: Project, pytester: pytest.Pytester, workers: list[str]) -> None:
@@ -157,11 +153,16 @@ def test_inconclusive(
     project: Project, pytester: pytest.Pytester, workers: list[str], mode: str, code: int, words: list[str]
 ) -> None:
     project.write_claims(OPEN)
-    result = pytester.runpytest_subprocess(*LEAN, "claims/test_example.py", f"--inconclusive={mode}", *workers)
+    options = [f"--inconclusive={mode}", "--junit-xml=junit.xml", *workers]
+    result = pytester.runpytest_subprocess(*LEAN, "claims/test_example.py", *options)
     assert result.ret == code
     verdicts = [project.verdicts()[name] for name in ("glue.rte.bert", "glue.rte.distilbert")]
     assert [verdict["verdict"] for verdict in verdicts] == words
     assert all(("by side" in verdict.get("marks", [])) == (mode == "side") for verdict in verdicts)
+    # JUnit calls an inconclusive claim skipped; its properties tell the two apart.
+    xml = (project.path / "junit.xml").read_text()
+    for name, value in (("id", "glue.rte.bert"), ("verdict", words[0]), ("value", "66.0")):
+        assert f'<property name="claim.{name}" value="{value}"' in xml
 
 
 @pytest.mark.parametrize(
@@ -182,14 +183,3 @@ def test_contradiction(
     assert project.words()["text.score.bert"] == word
     if word == "not reproduced":
         result.stdout.fnmatch_lines(["not reproduced, as the text contradicts itself (1)"])
-
-
-def test_junit_properties_tell_an_inconclusive_claim_from_a_skipped_one(
-    project: Project, pytester: pytest.Pytester, workers: list[str]
-) -> None:
-    project.write_claims(OPEN)
-    pytester.runpytest_subprocess(*LEAN, "claims/test_example.py", "--junit-xml=junit.xml", *workers)
-    xml = (project.path / "junit.xml").read_text()
-    assert '<property name="claim.verdict" value="inconclusive"' in xml
-    assert '<property name="claim.id" value="glue.rte.bert"' in xml
-    assert '<property name="claim.value" value="66.0"' in xml
