@@ -44,7 +44,7 @@ def gap(teacher: Scores, student: Scores) -> Estimate:
 
 
 def shifted(estimate: Estimate, by: float) -> Estimate:
-    """The estimate of a value less a constant."""
+    """The estimate of a value plus a constant, which moves its interval as far."""
 
     def interval(level: float) -> tuple[float, float]:
         low, high = estimate.interval(level)

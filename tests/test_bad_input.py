@@ -42,6 +42,11 @@ def refusal(project: Project, *arguments: str) -> str:
         ),
         (["--student", "./nowhere"], "./nowhere is neither a folder here nor a hub id such as owner/name"),
         (["--evidence", EVIDENCE, "--record", "r.json"], "--record has nothing to write with --evidence"),
+        (
+            ["--latency-budget", "nan"],
+            "--latency-budget nan is no time to measure in: give a number of seconds above 0.",
+        ),
+        (["--latency-budget", "0"], "--latency-budget 0 is no time to measure in"),
         (["--inconclusive", "maybe"], "argument --inconclusive: invalid choice: 'maybe'"),
     ],
 )
