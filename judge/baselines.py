@@ -1,10 +1,13 @@
 """Everything that is known before a measurement: the files of baselines/, loaded and checked once."""
 
+import difflib
 import hashlib
-from collections.abc import Mapping
+import itertools
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,6 +18,49 @@ GLUE = ("cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "wnli")
 TASKS = (*GLUE, "imdb", "squad_em", "squad_f1")
 RecipeName = Literal["paper", "prior-study"]
 Value = int | float | str | bool | tuple[int, ...]
+# Seeds of numpy end at 2^32; a run may ask for a hundred more than a recipe has.
+LARGEST_SEED = 4_000_000_000
+
+
+def _whole(least: int) -> tuple[str, Callable[[Any], bool]]:
+    return f"a whole number of at least {least}", lambda value: type(value) is int and value >= least
+
+
+def _number(most: int) -> tuple[str, Callable[[Any], bool]]:
+    return f"a number from 0 to {most:,}", lambda value: type(value) in (int, float) and 0 <= value <= most
+
+
+def _one_of(*words: str) -> tuple[str, Callable[[Any], bool]]:
+    return " or ".join(f'"{word}"' for word in words), lambda value: value in words
+
+
+# Every value that a recipe can have: what it must be, in words and as a test.
+FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "learning_rate": ("a number above 0 and at most 1", lambda value: type(value) in (int, float) and 0 < value <= 1),
+    "batch_size": _whole(1),
+    "epochs": _whole(1),
+    "max_length": _whole(8),
+    "doc_stride": _whole(0),
+    "n_best": _whole(1),
+    "max_answer_length": _whole(1),
+    "warmup_steps": _whole(0),
+    "weight_decay": _number(1),
+    "max_grad_norm": _number(1_000_000),
+    "optimizer": ("a name", lambda value: isinstance(value, str)),
+    "schedule": ("a name", lambda value: isinstance(value, str)),
+    "seeds": (
+        f"a list of different whole numbers from 0 to {LARGEST_SEED:,}",
+        lambda value: (
+            isinstance(value, tuple)
+            and 0 < len(value) == len(set(value))
+            and all(0 <= seed <= LARGEST_SEED for seed in value)
+        ),
+    ),
+    "number_of_seeds": _whole(1),
+    "aggregate": _one_of("median", "mean"),
+    "lower_case": ("true or false", lambda value: isinstance(value, bool)),
+    "precision": _one_of("fp32", "bf16", "bf16 or fp32"),
+}
 
 
 class Spread(Record):
@@ -158,6 +204,10 @@ def load_baselines(folder: Path) -> Baselines:
     tasks = read(Tasks, folder / "tasks.json").tasks
     recipes = read(Recipes, folder / "recipes.json").recipes
     _check_names(folder, tasks, recipes)
+    for name, recipe in recipes.items():
+        place = f"{folder / 'recipes.json'}, /recipes/{name}/settings"
+        _check_values(place, recipe)
+        _check_stride(place, recipe)
     return Baselines(
         paper=paper,
         study=study,
@@ -183,3 +233,33 @@ def _check_names(folder: Path, tasks: dict[str, Task], recipes: Mapping[RecipeNa
                 raise Mistake(
                     f"{folder / 'recipes.json'}, {place}: {unknown[0]!r} is no task of tasks.json: correct it."
                 )
+
+
+def _check_values(place: str, recipe: Recipe) -> None:
+    """Every value of a recipe has a known name and can be what that name says."""
+    for number, setting in enumerate(recipe.settings):
+        here = f"{place}/{number}/values"
+        for name, stated in setting.values.items():
+            if name not in FIELDS:
+                near = difflib.get_close_matches(name, FIELDS, n=1)
+                advice = f", did you mean {near[0]!r}?" if near else ": remove it."
+                raise Mistake(f"{here}: unknown field {name!r}{advice}")
+            what, fits = FIELDS[name]
+            if not fits(stated.value):
+                raise Mistake(f"{here}/{name}: {json.dumps(stated.value)} is not {what}: correct it.")
+
+
+def _check_stride(place: str, recipe: Recipe) -> None:
+    """Windows share fewer tokens than they have, whichever settings the two lengths come from."""
+    roles: tuple[Role, Role] = ("teacher", "student")
+    for task, role in itertools.product(TASKS, roles):
+        stated = recipe.fields(task, role)
+        if not {"doc_stride", "max_length"} <= stated.keys():
+            continue
+        stride, length = stated["doc_stride"], stated["max_length"]
+        if int(stride.value) >= int(length.value):  # type: ignore[arg-type]
+            where = next(n for n, setting in enumerate(recipe.settings) if setting.values.get("doc_stride") is stride)
+            raise Mistake(
+                f"{place}/{where}/values/doc_stride: windows of {length.value} tokens (max_length) on {task} cannot "
+                f"share {stride.value}: correct one of the two."
+            )
