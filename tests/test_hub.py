@@ -1,0 +1,365 @@
+"""measure.hub: where files are looked for and in which order, and what is said where they are not to be had."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from judge.files import Mistake
+from measure import hub
+from measure.hub import Absent, Files, digest_of, find_model, find_split, find_task
+from measure.tasks import TASKS
+from tests.project import ROOT
+
+constants = pytest.importorskip("huggingface_hub.constants", reason="the hub's cache is huggingface_hub's")
+
+NAME, REVISION = "owner/model", "a" * 40
+GLUE, WNLI = "nyu-mll/glue", TASKS["wnli"]
+
+
+def model_in(folder: Path, **files: str) -> Path:
+    """A folder with what a model consists of; nobody loads it here."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = {"config.json": "{}", "vocab.txt": "a", "tokenizer_config.json": "{}", "model.safetensors": "weights"}
+    for name, text in {**names, **files}.items():
+        if text is not None:
+            (folder / name).write_text(text)
+    return folder
+
+
+def split_in(folder: Path, *names: str) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes(name.encode())
+    return [folder / name for name in names]
+
+
+@pytest.fixture
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Make a snapshot in a hub's cache of our own, and give its folder; there is no hub."""
+    cache = tmp_path / "hub"
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr("measure.hub.hub_answers", lambda: False)
+
+    def snapshot(name: str = NAME, kind: str = "models", revision: str = REVISION) -> Path:
+        repository = cache / f"{kind}--{name.replace('/', '--')}"
+        (repository / "refs").mkdir(parents=True, exist_ok=True)
+        (repository / "refs" / "main").write_text(revision)
+        folder = repository / "snapshots" / revision
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    return snapshot
+
+
+def absence(action: Callable[..., Any], *arguments: Any, **more: Any) -> str:
+    with pytest.raises(Absent) as absent:
+        action(*arguments, **more)
+    return str(absent.value)
+
+
+def refused(action: Callable[..., Any], *arguments: Any, **more: Any) -> str:
+    with pytest.raises(Mistake) as mistake:
+        action(*arguments, **more)
+    said = str(mistake.value)
+    assert "\n" not in said
+    assert said.endswith(".")
+    return said
+
+
+def test_a_folder_of_ones_own_comes_before_the_mirror_and_that_before_the_cache(
+    cached: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror = tmp_path / "mirror"
+    places = [model_in(cached()), model_in(mirror / NAME), model_in(tmp_path / "here" / NAME)]
+    assert find_model(NAME, REVISION, None).folder == places[0]
+    assert find_model(NAME, None, None).folder == places[0]
+    assert find_model(NAME, REVISION, mirror).folder == places[1]
+    monkeypatch.chdir(tmp_path / "here")
+    assert find_model(NAME, REVISION, mirror).folder == Path(NAME)
+    found = find_model(str(places[2]), None, mirror)
+    assert (found.id, found.revision, found.folder) == (str(places[2]), None, places[2])
+
+
+def test_a_place_without_weights_is_passed_over(cached: Any, tmp_path: Path) -> None:
+    mirror = tmp_path / "mirror"
+    (model_in(mirror / NAME) / "model.safetensors").unlink()
+    assert absence(find_model, NAME, REVISION, mirror) == (
+        "weights missing: those of owner/model and its tokenizer are neither in --mirror nor in the hub's cache, "
+        "and the hub cannot be asked"
+    )
+    model_in(cached())
+    assert find_model(NAME, REVISION, mirror).folder == cached()
+    assert find_model(NAME, REVISION, tmp_path / "no such mirror", fetch=False).folder == cached()
+
+
+def test_another_revision_in_the_cache_is_not_the_pinned_one(cached: Any) -> None:
+    model_in(cached(revision="b" * 40))
+    assert "weights missing" in absence(find_model, NAME, REVISION, None)
+    assert find_model(NAME, "b" * 40, None).revision == "b" * 40
+
+
+@pytest.mark.parametrize("lacking", ["vocab.txt", "model.safetensors", "config.json"])
+def test_a_part_of_a_model_in_the_cache_is_not_a_model(lacking: str, cached: Any) -> None:
+    (model_in(cached()) / lacking).unlink()
+    assert absence(find_model, NAME, REVISION, None, fetch=False) == (
+        "weights missing: those of owner/model and its tokenizer are neither in --mirror nor in the hub's cache"
+    )
+
+
+def test_weights_in_several_files_must_all_be_there(cached: Any, tmp_path: Path) -> None:
+    index = json.dumps({"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}})
+    for folder in (cached(), tmp_path / "mine"):
+        model_in(folder, **{"model.safetensors.index.json": index, "model-1.safetensors": "1"})
+        (folder / "model.safetensors").unlink()
+    assert "weights missing" in absence(find_model, NAME, REVISION, None)
+    assert refused(find_model, str(tmp_path / "mine"), None, None) == (
+        f"{tmp_path / 'mine'} has no model.safetensors, or lacks parts of it: save the model there with its weights."
+    )
+    for folder in (cached(), tmp_path / "mine"):
+        (folder / "model-2.safetensors").write_text("2")
+    names = [name for name, _ in find_model(NAME, REVISION, None).paths]
+    assert names[:4] == ["config.json", "model-1.safetensors", "model-2.safetensors", "model.safetensors.index.json"]
+    assert find_model(str(tmp_path / "mine"), None, None).digest == find_model(NAME, REVISION, None).digest
+    for text in ("{", "[]", "{}", '{"weight_map": 3}', '{"weight_map": {}}'):
+        (tmp_path / "mine" / "model.safetensors.index.json").write_text(text)
+        assert "lacks parts of it" in refused(find_model, str(tmp_path / "mine"), None, None)
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "pytorch_model.bin.index.json"])
+def test_pickled_weights_alone_are_refused_in_ones_own_folder(name: str, tmp_path: Path) -> None:
+    folder = model_in(tmp_path / "mine", **{name: "pickle"})
+    assert find_model(str(folder), None, None).paths[1][0] == "model.safetensors"
+    assert name not in dict(find_model(str(folder), None, None).paths)
+    (folder / "model.safetensors").unlink()
+    assert refused(find_model, str(folder), None, None) == (
+        f"{folder} holds pickled weights only, which can run code when they are loaded: save the model with "
+        "safe_serialization=True."
+    )
+
+
+def test_pickled_weights_in_the_cache_are_never_used(cached: Any) -> None:
+    (model_in(cached(), **{"pytorch_model.bin": "pickle"}) / "model.safetensors").unlink()
+    assert "weights missing" in absence(find_model, NAME, REVISION, None)
+
+
+@pytest.mark.parametrize("pickled", [True, False])
+def test_a_model_of_the_hub_without_safetensors_is_refused(
+    pickled: bool, cached: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = model_in(cached(), **({"pytorch_model.bin": "pickle"} if pickled else {}))
+    (folder / "model.safetensors").unlink()
+    monkeypatch.setattr("measure.hub.hub_answers", lambda: True)
+    monkeypatch.setattr("measure.hub._download", lambda *_: folder)
+    said = "holds pickled weights only" if pickled else "owner/model has no safetensors on the hub"
+    assert said in refused(find_model, NAME, REVISION, None)
+
+
+def test_what_is_plainly_no_model_is_refused(tmp_path: Path, cached: Any) -> None:
+    (tmp_path / "empty").mkdir()
+    assert "is a folder without a config.json" in refused(find_model, str(tmp_path / "empty"), None, None)
+    assert "is neither a folder here nor a hub id" in refused(find_model, str(tmp_path / "nowhere"), None, None)
+    (model_in(tmp_path / "bare") / "model.safetensors").unlink()
+    assert "has no model.safetensors" in refused(find_model, str(tmp_path / "bare"), None, None)
+    for name in ("a--b/c", "a..b", "-a", "a/b.", "x" * 100):
+        assert refused(find_model, name, None, None) == (
+            f"{name} is neither a folder here nor a hub id such as owner/name: check the spelling."
+        )
+
+
+def test_a_digest_is_of_names_and_contents_wherever_they_lie(cached: Any, tmp_path: Path) -> None:
+    mirror, own = tmp_path / "mirror", tmp_path / "own"
+    for folder in (cached(), mirror / NAME, own):
+        model_in(folder)
+    (own / "README.md").write_text("what decides nothing does not count")
+    (own / "optimizer.bin").write_text("nor does this")
+    digests = {
+        find_model(NAME, REVISION, None).digest,
+        find_model(NAME, REVISION, mirror).digest,
+        find_model(str(own), None, None).digest,
+    }
+    assert len(digests) == 1
+    for name in ("config.json", "vocab.txt", "tokenizer_config.json", "model.safetensors"):
+        text = (own / name).read_text()
+        (own / name).write_text(text + " ")
+        digests.add(find_model(str(own), None, None).digest)
+        (own / name).write_text(text)
+    model_in(own, **{"tokenizer.json": "{}"})
+    digests.add(find_model(str(own), None, None).digest)
+    assert len(digests) == 6
+
+
+def test_a_digest_is_one_of_files_and_not_of_their_order_or_borders(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text("ab")
+    two.write_text("c")
+    assert digest_of([("a", one), ("b", two)]) == digest_of([("b", two), ("a", one)])
+    assert digest_of([("a", one), ("b", two)]) != digest_of([("b", one), ("a", two)])
+    before = digest_of([("a", one), ("b", two)])
+    one.write_text("a")
+    two.write_text("bc")
+    assert digest_of([("a", one), ("b", two)]) != before
+    files = Files("x", None, (("a", one),))
+    first = files.digest
+    one.write_text("changed after it was read")
+    assert files.digest == first
+
+
+def test_splits_come_from_the_mirror_before_the_cache(cached: Any, tmp_path: Path) -> None:
+    name = "validation-00000-of-00001.parquet"
+    mirror = tmp_path / "mirror"
+    [there] = split_in(cached(GLUE, "datasets", WNLI.revision) / "wnli", name)
+    assert find_split(GLUE, WNLI.revision, "wnli", "validation", mirror) == [there]
+    [here] = split_in(mirror / GLUE / "wnli", name)
+    assert find_split(GLUE, WNLI.revision, "wnli", "validation", mirror) == [here]
+    assert find_split(GLUE, WNLI.revision, "wnli", "validation", None, fetch=False) == [there]
+    assert absence(find_split, GLUE, WNLI.revision, "wnli", "train", mirror) == (
+        "split missing: nyu-mll/glue's wnli/train-*.parquet is neither in --mirror nor in the hub's cache, and the hub "
+        "cannot be asked"
+    )
+    assert absence(find_task, WNLI, mirror, fetch=False).endswith("is neither in --mirror nor in the hub's cache")
+
+
+def test_files_of_a_split_are_in_order_and_all_there_or_none(cached: Any, tmp_path: Path) -> None:
+    names = [f"train-{number:05d}-of-00012.parquet" for number in range(12)]
+    folder = cached(GLUE, "datasets", WNLI.revision) / "wnli"
+    paths = split_in(folder, *names)
+    split_in(folder, "train_extra-00000-of-00001.parquet")
+    assert find_split(GLUE, WNLI.revision, "wnli", "train", None) == paths
+    paths[7].unlink()  # as a download that was interrupted leaves it
+    assert "split missing" in absence(find_split, GLUE, WNLI.revision, "wnli", "train", None)
+
+
+def test_a_task_has_the_files_of_all_its_splits_by_split_and_number(tmp_path: Path) -> None:
+    folder = tmp_path / WNLI.dataset / "wnli"
+    paths = split_in(
+        folder,
+        "train-00000-of-00002.parquet",
+        "train-00001-of-00002.parquet",
+        "validation-00000-of-00001.parquet",
+    )
+    files = find_task(WNLI, tmp_path)
+    assert files.paths == tuple(zip(("train-00000", "train-00001", "validation-00000"), paths, strict=True))
+    assert (files.id, files.revision) == (WNLI.dataset, WNLI.revision)
+
+
+def test_a_download_that_fails_is_a_sentence(cached: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[bool] = []
+
+    def down(*_: Any, local_files_only: bool = False, **__: Any) -> Any:
+        calls.append(local_files_only)
+        if local_files_only:
+            from huggingface_hub.errors import LocalEntryNotFoundError
+
+            raise LocalEntryNotFoundError("not in the cache")
+        raise RuntimeError("\n 404 Client Error. \n\nRepository Not Found for url: ...")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", down)
+    monkeypatch.setattr("measure.hub.hub_answers", lambda: True)
+    assert absence(find_model, NAME, REVISION, None) == (
+        "owner/model cannot be downloaded from the hub (404 Client Error)"
+    )
+    assert "weights missing" in absence(find_model, NAME, REVISION, None, fetch=False)
+    assert calls == [True, False, True]
+
+
+# What a process with an empty cache says, how long it took, and every address that it tried to connect to.
+ASK = """
+import sys, time
+addresses = []
+sys.addaudithook(lambda event, arguments: event == "socket.connect" and addresses.append(arguments[1]))
+import huggingface_hub
+from measure.hub import Absent, find_model, find_task
+from measure.tasks import TASKS
+start, said = time.monotonic(), []
+for find in (lambda: find_model("owner/model", "a" * 40, None, fetch=FETCH),
+             lambda: find_task(TASKS["wnli"], None, fetch=FETCH)):
+    try:
+        find()
+    except Absent as absent:
+        said.append(str(absent))
+print(f"{time.monotonic() - start:.3f}", len(addresses), *said, sep="|")
+"""
+
+
+def asked(tmp_path: Path, *, fetch: bool = True, **variables: str) -> tuple[float, int, list[str]]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
+    environment = {name: value for name, value in environment.items() if not name.lower().endswith("_proxy")}
+    done = subprocess.run(
+        [sys.executable, "-c", ASK.replace("FETCH", str(fetch))],
+        cwd=ROOT,
+        env={**environment, "HF_HOME": str(tmp_path / "home"), **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    seconds, addresses, *said = done.stdout.strip().split("|")
+    return float(seconds), int(addresses), said
+
+
+MISSING = [
+    "weights missing: those of owner/model and its tokenizer are neither in --mirror nor in the hub's cache",
+    "split missing: nyu-mll/glue's wnli/train-*.parquet is neither in --mirror nor in the hub's cache",
+]
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """An address that takes connections and never answers."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(16)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_a_hub_that_refuses_is_known_at_once(tmp_path: Path) -> None:
+    seconds, addresses, said = asked(tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
+    assert said == [f"{sentence}, and the hub cannot be asked" for sentence in MISSING]
+    assert seconds < 1
+    assert addresses == 1, "it is probed once for all of them"
+
+
+def test_a_hub_that_never_answers_is_given_up_soon(tmp_path: Path, silent: str) -> None:
+    seconds, _, said = asked(tmp_path, HF_ENDPOINT=silent)
+    assert said == [f"{sentence}, and the hub cannot be asked" for sentence in MISSING]
+    assert 1.9 < seconds < 3.5
+
+
+def test_without_a_network_by_the_users_wish_nothing_is_asked(tmp_path: Path, silent: str) -> None:
+    seconds, addresses, said = asked(tmp_path, HF_ENDPOINT=silent, HF_HUB_OFFLINE="1")
+    assert said == [f"{sentence}, and the hub cannot be asked" for sentence in MISSING]
+    assert (addresses, seconds < 1) == (0, True)
+
+
+def test_without_leave_to_fetch_nothing_is_asked(tmp_path: Path, silent: str) -> None:
+    seconds, addresses, said = asked(tmp_path, fetch=False, HF_ENDPOINT=silent)
+    assert said == MISSING
+    assert (addresses, seconds < 1) == (0, True)
+
+
+def test_a_hub_that_refuses_a_page_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        start = time.monotonic()
+        assert hub.hub_answers.__wrapped__()
+        assert time.monotonic() - start < 1.5
