@@ -1,5 +1,7 @@
 """The machine and the versions that a measurement depends on."""
 
+import importlib
+import importlib.util
 import os
 import platform
 import subprocess
@@ -13,8 +15,13 @@ SUITE_VERSION = "0.1.0"
 RELEVANT = ("torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "numpy", "scipy", "pytest")
 
 
-def describe_host() -> Host:
-    """Processor, cores this process may use, memory in GiB, and the GPU if torch is loaded and sees one."""
+def describe_host(*, measured: bool = False) -> Host:
+    """Processor, cores this process may use, memory in GiB, and the GPU if torch is loaded and sees one.
+
+    With `measured` torch is loaded: models were run, perhaps by another process than this one.
+    """
+    if measured and importlib.util.find_spec("torch"):
+        importlib.import_module("torch")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     gpu, driver = _gpu()
     return Host(cpu=_processor(), cores=cores, gpu=gpu, driver=driver, memory=_memory())

@@ -157,7 +157,7 @@ def check_room(needed: float, device: str) -> None:
     Raises:
         NoRoom: with what is needed and what there is.
     """
-    free = _free_memory() if device == "cpu" else None
+    free = free_memory() if device == "cpu" else None
     if free is not None and needed * ROOM > free:
         raise NoRoom(f"a model needs {needed * ROOM / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} GiB are free")
 
@@ -201,7 +201,7 @@ def _fill(model: Any) -> None:
                 buffer.zero_()
 
 
-def _free_memory() -> int | None:
+def free_memory() -> int | None:
     """Bytes that may still be used: what the kernel calls available, or less where a container has a limit."""
     limits = [_meminfo(), _cgroup_room(), _address_room()]
     known = [limit for limit in limits if limit is not None]

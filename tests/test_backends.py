@@ -239,7 +239,7 @@ def test_the_quantizer_is_not_started_where_memory_is_short(monkeypatch: pytest.
     parameters = build("fp32_sdpa", config("student"), None, [3], 1).parameters
     monkeypatch.setattr(graphs, "write", lambda *_: None)
     # Enough for the model, which needs 2.2 times its size, and too little for the quantizer's 4.4 times.
-    monkeypatch.setattr(models, "_free_memory", lambda: 4 * 4 * parameters)
+    monkeypatch.setattr(models, "free_memory", lambda: 4 * 4 * parameters)
     with pytest.raises(models.NoRoom, match="GiB"):
         build("onnx_int8", config("student"), None, [3], 1)
 

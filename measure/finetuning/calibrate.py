@@ -16,9 +16,9 @@ from measure.models import ROOM, NoRoom, check_room, load
 
 # Batch and lengths by kind of device. A GPU has to be filled, or launches are timed; a step on a CPU takes seconds, and
 # 512 tokens are enough for its rate.
-CHOSEN: dict[str, tuple[int, tuple[int, int]]] = {"cpu": (8, (16, 64)), "cuda": (32, (64, 384))}
+CHOSEN: dict[str, tuple[int, tuple[int, int]]] = {"cpu": (8, (16, 64)), "cuda": (32, (64, 384)), "mps": (8, (64, 256))}
 # Rounds after the first step of each length, which allocates, and before the first that counts.
-WARM_UP = {"cpu": 0, "cuda": 3}
+WARM_UP = {"cpu": 0, "cuda": 3, "mps": 3}
 MOST_ROUNDS = 50
 
 
@@ -83,7 +83,9 @@ class _Stepper:
         self.model, self.shape, self.device, self.precision = model, shape, device, precision
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=2e-5, fused=True)
         self.parameters = sum(parameter.numel() for parameter in model.parameters())
-        self.wait: Callable[[], None] = torch.cuda.synchronize if device.startswith("cuda") else lambda: None
+        self.wait: Callable[[], None] = {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(
+            device.split(":")[0], lambda: None
+        )
 
     def timed(self, batch: int, lengths: Sequence[int], budget: float) -> list[tuple[int, int, float]]:
         """The fastest step of each length: whatever else the machine does can only add to a step's time.

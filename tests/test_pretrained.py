@@ -1,0 +1,237 @@
+"""What comes as a pre-trained model: what is fine-tuned, and what is refused in a sentence before anything is."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from judge.files import Mistake
+from measure.hub import find_model
+from measure.store import Store
+from measure.tasks import TASKS
+from tests.finetuned import job, one_thread, run
+from tests.madedata import VOCABULARY, miniature, write_task
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+pytest.importorskip("accelerate")
+
+
+@pytest.fixture(autouse=True)
+def _steady() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mirror")
+    write_task(folder, "wnli")
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A miniature BERT."""
+    return Path(miniature(tmp_path / "model"))
+
+
+def load(folder: Path, task: str = "wnli", length: int = 128) -> tuple[Any, tuple[str, ...]]:
+    """What `run` does before it trains."""
+    from measure.finetuning.pretrained import check_vocabulary, load_model, load_tokenizer
+
+    files = find_model(str(folder), None, None)
+    tokenizer = load_tokenizer(files)
+    model, remarks = load_model(files, TASKS[task], length)
+    check_vocabulary(files, tokenizer, model)
+    return model, remarks
+
+
+def resave(folder: Path, kind: str, **changes: Any) -> Path:
+    """Save the model of a folder again, as one with another head."""
+    getattr(transformers, kind).from_pretrained(folder, **changes).save_pretrained(folder)
+    return folder
+
+
+def reconfigure(folder: Path, **changes: Any) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    "kind", ["BertModel", "BertForMaskedLM", "BertForPreTraining", "BertForNextSentencePrediction"]
+)
+@pytest.mark.parametrize("task", ["mnli", "stsb", "squad"])
+def test_what_was_pre_trained_gets_a_new_head(kind: str, task: str, folder: Path) -> None:
+    resave(folder, kind)
+    body = transformers.BertModel.from_pretrained(folder).state_dict()
+    model, remarks = load(folder, task)
+    head = model.qa_outputs if task == "squad" else model.classifier
+    assert (head.out_features, remarks) == ({"mnli": 3, "stsb": 1, "squad": 2}[task], ())
+    found = model.bert.state_dict()
+    assert all(torch.equal(found[name], body[name]) for name in found if not name.startswith("pooler."))
+
+
+@pytest.mark.parametrize("kind", ["DistilBertModel", "DistilBertForMaskedLM"])
+def test_distilbert_is_as_good(kind: str, tmp_path: Path) -> None:
+    folder = resave(Path(miniature(tmp_path / "model", "distilbert")), kind)
+    assert load(folder)[1] == load(folder, "squad")[1] == ()
+
+
+def test_weights_saved_in_half_precision_are_trained_in_single(folder: Path) -> None:
+    transformers.BertModel.from_pretrained(folder).half().save_pretrained(folder)
+    assert json.loads((folder / "config.json").read_text())["dtype"] == "float16"
+    model, _ = load(folder)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def test_a_head_of_the_right_width_is_used_and_said(folder: Path, mirror: Path, tmp_path: Path) -> None:
+    resave(folder, "BertForSequenceClassification", num_labels=2)
+    own = transformers.BertForSequenceClassification.from_pretrained(folder).classifier.weight
+    said = "its head came with the checkpoint, so seeds change the data order and dropout only"
+    model, remarks = load(folder)
+    assert torch.equal(model.classifier.weight, own)
+    assert remarks == (said,)
+    result = run(job("wnli", str(folder), mirror, limit=8, epochs=1), Store(tmp_path / "store"))
+    assert result.provenance.notes == (said,)
+
+
+def test_a_head_of_another_width_is_refused(folder: Path) -> None:
+    resave(folder, "BertForSequenceClassification", num_labels=3)
+    with pytest.raises(Mistake, match=r"has a head of another width than the 2 that SST-2 needs: give the model as it"):
+        load(folder, "sst2")
+    assert load(folder, "squad")[1] == (), "for a question it is another head"
+
+
+@pytest.mark.parametrize("head", ["BertModel", "BertForMaskedLM", "BertForSequenceClassification"])
+@pytest.mark.parametrize(
+    ("changes", "first"),
+    [
+        ({"num_hidden_layers": 3}, "encoder.layer.2."),
+        ({"num_hidden_layers": 1}, "encoder.layer.1."),
+        ({"hidden_size": 32}, "embeddings.LayerNorm."),
+        ({"vocab_size": len(VOCABULARY) + 1}, "embeddings.word_embeddings.weight"),
+    ],
+    ids=["too few layers", "too many layers", "too wide", "another vocabulary"],
+)
+def test_weights_that_are_not_those_of_the_configuration_are_refused(
+    head: str, changes: dict[str, int], first: str, folder: Path
+) -> None:
+    resave(folder, head)
+    reconfigure(folder, **changes)
+    said = rf"the weights of .* are not those of its config\.json \(\d+ do not fit, first (bert\.)?{first}.*\): save "
+    with pytest.raises(Mistake, match=said):
+        load(folder)
+
+
+def test_another_architectures_weights_are_refused(folder: Path, tmp_path: Path) -> None:
+    other = Path(miniature(tmp_path / "other", "distilbert"))
+    (other / "model.safetensors").replace(folder / "model.safetensors")
+    with pytest.raises(Mistake, match=r"are not those of its config\.json"):
+        load(folder)
+
+
+def test_a_constant_that_old_checkpoints_hold_is_no_weight(folder: Path) -> None:
+    import safetensors.torch as files
+
+    values = files.load_file(folder / "model.safetensors")
+    values["embeddings.position_ids"] = torch.arange(512)
+    files.save_file(values, folder / "model.safetensors", {"format": "pt"})
+    assert load(folder)[1] == ()
+
+
+def _no_tokenizer(folder: Path) -> None:
+    (folder / "vocab.txt").unlink()
+    (folder / "tokenizer_config.json").unlink()
+
+
+BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "no tokenizer": (_no_tokenizer, "has no tokenizer: save it beside the weights, as tokenizer.json or vocab.txt"),
+    "no words": (lambda folder: (folder / "vocab.txt").unlink(), "has no tokenizer: save it"),
+    "empty words": (lambda folder: (folder / "vocab.txt").write_text(""), "tokenizer"),
+    "no JSON": (
+        lambda folder: (folder / "tokenizer.json").write_text("{"),
+        r"the tokenizer of .* cannot be loaded \(.+\): ",
+    ),
+    "slow tokenizer": (
+        lambda folder: (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "CanineTokenizer"}'),
+        "is no fast one with a padding token: save one as tokenizer.json",
+    ),
+    "other tokenizer": (
+        lambda folder: (folder / "vocab.txt").write_text("\n".join([*VOCABULARY, "one", "more"])),
+        "has 55 tokens and its weights know 53: save model and tokenizer together",
+    ),
+    "no weights": (
+        lambda folder: (folder / "model.safetensors").unlink(),
+        "has no model.safetensors",
+    ),
+    "pickled weights": (
+        lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"),
+        "holds pickled weights only, which can run code when they are loaded: save the model with safe_serialization",
+    ),
+    "cut weights": (
+        lambda folder: (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:1000]),
+        r"the weights of .* cannot be loaded \(.+\): check the folder",
+    ),
+    "unknown kind": (
+        lambda folder: reconfigure(folder, model_type="nothing"),
+        r"cannot be loaded \(.+\): ",
+    ),
+    "code of its own": (
+        lambda folder: reconfigure(folder, model_type="own", auto_map={"AutoConfig": "own.Own"}),
+        r"cannot be loaded \(.+\): ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("breaks", "said"), BROKEN.values(), ids=BROKEN)
+def test_what_cannot_be_fine_tuned_is_refused_in_a_sentence(
+    breaks: Callable[[Path], Any], said: str, folder: Path
+) -> None:
+    load(folder)
+    breaks(folder)
+    with pytest.raises(Mistake, match=said) as caught:
+        load(folder)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.endswith(".")
+    assert folder.name in text
+
+
+def roberta(folder: Path, positions: int) -> Path:
+    """A miniature of RoBERTa's kind, which knows one token type and counts positions from behind its padding token."""
+    kept = Path(miniature(folder))
+    sizes = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    config = transformers.RobertaConfig(
+        vocab_size=len(VOCABULARY), type_vocab_size=1, max_position_embeddings=positions, pad_token_id=0, **sizes
+    )
+    transformers.RobertaModel(config).save_pretrained(kept)
+    return kept
+
+
+def test_a_model_that_reads_fewer_tokens_than_the_recipe_asks_for_is_refused(tmp_path: Path) -> None:
+    bert = Path(miniature(tmp_path / "bert", max_position_embeddings=127))
+    with pytest.raises(Mistake, match="reads 127 tokens at most, and the recipe asks for 128 on WNLI"):
+        load(bert)
+    assert load(bert, length=127)[1] == ()
+    other = roberta(tmp_path / "roberta", 128)
+    with pytest.raises(Mistake, match="reads 127 tokens at most, and the recipe asks for 128 on WNLI"):
+        load(other)
+    model, _ = load(other, length=127)
+    assert model(input_ids=torch.full((1, 127), 9)).logits.shape == (1, 2)
+
+
+def test_a_model_without_token_types_is_fine_tuned_too(mirror: Path, tmp_path: Path) -> None:
+    own = roberta(tmp_path / "roberta", 130)
+    result = run(job("wnli", str(own), mirror, limit=40, epochs=1), Store(tmp_path / "store"))
+    assert (result.provenance.steps, result.splits) == (2, {"validation": 40})
+
+
+def test_a_model_is_fine_tuned_as_the_task_asks_whatever_it_did_before(folder: Path) -> None:
+    resave(folder, "BertForSequenceClassification", num_labels=3, problem_type="multi_label_classification")
+    model, _ = load(folder, "mnli")
+    assert (model.config.problem_type, model.config.num_labels) == (None, 3)
+    resave(folder, "BertForSequenceClassification", num_labels=1, ignore_mismatched_sizes=True)
+    assert load(folder, "stsb")[0].config.problem_type == "regression"
