@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from fixtures.collected import problem, untested
 from fixtures.ledger import Ledger
 from fixtures.outcomes import PROBLEM, NotReproduced, claim_id
 from fixtures.settings import OPTION, settings_of
-from judge.claims import Claim
 from judge.files import Mistake
 from measure.host import SUITE_VERSION, versions
 
@@ -18,8 +18,10 @@ pytest_plugins = [
     "fixtures.verdict",
     "fixtures.printed",
     "fixtures.architecture",
+    "fixtures.checkpoints",
     "fixtures.scores",
     "fixtures.latency",
+    "fixtures.planning",
 ]
 ROOT = Path(__file__).parent
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -27,6 +29,39 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "action": "store_true",
         "default": False,
         "help": "also run the claims marked slow, which time or fine-tune models. Default: %(default)s",
+    },
+    "--plan": {
+        "action": "store_true",
+        "default": False,
+        "help": "print what --runslow would fine-tune, how long it takes on this device, and what it needs, then stop. "
+        "Default: %(default)s",
+    },
+    "--tasks": {
+        "metavar": "LIST",
+        "help": "fine-tune for these tasks only, with commas between; cola,mrpc,rte,stsb,wnli is the cheap set. "
+        "Default: all 11",
+    },
+    "--recipe": {
+        "choices": ["paper", "prior-study"],
+        "default": "paper",
+        "metavar": "{paper,prior-study}",
+        "help": "how to fine-tune, from baselines/recipes.json. Default: %(default)s",
+    },
+    "--seeds": {
+        "metavar": "N|LIST",
+        "help": "how many of the recipe's seeds to run, as 5, or which ones, as 42,43. Default: the recipe's",
+    },
+    "--cache": {
+        "metavar": "DIR",
+        "help": "where fine-tuned models and their scores are kept between runs. "
+        "Default: distilbert-claims in the user's cache folder",
+    },
+    "--keep-checkpoints": {
+        "choices": ["none", "last", "all"],
+        "default": "last",
+        "metavar": "{none,last,all}",
+        "help": "whose weights stay in the cache beside the scores: nobody's, the last seed's of each model and task, "
+        "or everybody's. Default: %(default)s",
     },
     "--evidence": {
         "action": "append",
@@ -85,9 +120,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Paths are resolved here, since the workers of xdist may run elsewhere."""
-    for name in ("record", "results", "mirror"):
+    for name in ("record", "results", "mirror", "cache"):
         if config.getoption(name):
-            setattr(config.option, name, str(Path(config.getoption(name)).absolute()))
+            setattr(config.option, name, str(Path(config.getoption(name)).resolve()))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -98,6 +133,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         return
     try:
         settings = settings_of(config)
+        if config.option.plan and getattr(config.option, "tx", None):
+            raise Mistake("--plan is made by one process: leave -n out.")
         if not config.option.collectonly:
             command = " ".join(["pytest", *map(str, config.invocation_params.args)])
             config.pluginmanager.register(Ledger(settings, command), "claims-ledger")
@@ -128,7 +165,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     if not claims:
         return
     known = settings_of(config).baselines.claims
-    problems = {item: text for item in claims if (text := _problem(item, known.get(str(claim_id(item)))))}
+    problems = {item: text for item in claims if (text := problem(item, known.get(str(claim_id(item)))))}
     for item in claims:
         claim = known.get(str(claim_id(item)))
         if claim and claim.contradiction:
@@ -137,27 +174,9 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         for item, text in problems.items():
             item.stash[PROBLEM] = text
         return
-    said = [*problems.values(), *_untested(session, {str(claim_id(item)) for item in claims}, set(known))]
+    said = [*problems.values(), *untested(session, ROOT, {str(claim_id(item)) for item in claims}, set(known))]
     if said:
         raise pytest.UsageError("\n".join(said))
-
-
-def _problem(item: pytest.Item, claim: Claim | None) -> str:
-    """What is wrong with the marks of a claim's test; empty where nothing is."""
-    if claim is None:
-        return f"{item.nodeid}: claim({claim_id(item)!r}) names no claim of baselines/: correct the mark."
-    tiers = {mark.name for mark in item.iter_markers() if mark.name in ("fast", "slow", "gpu")}
-    if tiers == set(claim.marks):
-        return ""
-    said = f"the test is marked {sorted(tiers) or 'neither'}, baselines/ says {sorted(claim.marks)}"
-    return f"{item.nodeid}: exactly one of fast and slow, as in the data, is needed: {said}."
-
-
-def _untested(session: pytest.Session, tested: set[str], known: set[str]) -> list[str]:
-    """Claims of the data without a test, where the whole folder was collected."""
-    whole = any(Path(str(argument)).absolute() in (ROOT, ROOT / "claims") for argument in session.config.args)
-    missing = sorted(known - tested) if whole and not session.testsfailed else []
-    return [f"baselines/: the claim {name!r} has no test in claims/: write one or remove it." for name in missing]
 
 
 def _has_claims(config: pytest.Config) -> bool:

@@ -7,6 +7,7 @@ import pytest
 
 from fixtures.scores import ScoreBook
 from fixtures.verdict import Bench
+from judge.baselines import GLUE
 from judge.claims import Role
 from judge.scores import combined
 from judge.statistics import Estimate
@@ -20,6 +21,7 @@ ABLATIONS: tuple[Role, ...] = ("student_random_init", "student_no_ce", "student_
 
 def difference(scores: ScoreBook, one: Role, other: Role) -> Estimate:
     """GLUE Score of one student less that of another, in points."""
+    scores.ask(GLUE, one, other)
     ones, others = scores.glue(one), scores.glue(other)
     return combined([(1 / len(ones), s) for s in ones] + [(-1 / len(others), s) for s in others])
 

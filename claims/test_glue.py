@@ -44,6 +44,7 @@ def test_score_of_table_1(role: Role, scores: ScoreBook, verdict: Bench) -> None
 @pytest.mark.claim("glue.retention")
 def test_student_retains_97_percent(scores: ScoreBook, verdict: Bench) -> None:
     """DistilBERT's GLUE Score is at least 97 % of BERT-base's."""
+    scores.ask(GLUE, "teacher", "student")
     teachers, students = scores.glue("teacher"), scores.glue("student")
     guard = verdict.decide(score(teachers), claim="glue.score.bert") if verdict.teacher_is_the_papers else None
     notes = ["the teacher is your own: no printed Score says whether it is a weak one"] if guard is None else []

@@ -1,6 +1,7 @@
 """A copy of the suite in a folder of its own, for tests that change its data or its claims and run pytest inside it."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -36,10 +37,12 @@ class Project:
         return self.python("-m", "pytest", *LEAN, *arguments, timeout=timeout)
 
     def python(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-        """Run Python in the copy."""
+        """Run Python in the copy, with caches of its own and without a hub."""
+        caches = {"XDG_CACHE_HOME": str(self.path / "caches"), "HF_HUB_OFFLINE": "1"}
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=self.path,
+            env={**os.environ, **caches},
             capture_output=True,
             text=True,
             timeout=timeout,

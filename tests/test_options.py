@@ -12,6 +12,24 @@ HELP = """\
 paper claims:
   --runslow             also run the claims marked slow, which time or fine-tune
                         models. Default: False
+  --plan                print what --runslow would fine-tune, how long it takes
+                        on this device, and what it needs, then stop. Default:
+                        False
+  --tasks=LIST          fine-tune for these tasks only, with commas between;
+                        cola,mrpc,rte,stsb,wnli is the cheap set. Default: all
+                        11
+  --recipe={paper,prior-study}
+                        how to fine-tune, from baselines/recipes.json. Default:
+                        paper
+  --seeds=N|LIST        how many of the recipe's seeds to run, as 5, or which
+                        ones, as 42,43. Default: the recipe's
+  --cache=DIR           where fine-tuned models and their scores are kept
+                        between runs. Default: distilbert-claims in the user's
+                        cache folder
+  --keep-checkpoints={none,last,all}
+                        whose weights stay in the cache beside the scores:
+                        nobody's, the last seed's of each model and task, or
+                        everybody's. Default: last
   --evidence=FILE       judge this file of recorded measurements and measure
                         nothing; can be repeated. Default: measure
   --record=FILE         write what was measured to this file, or add it there,

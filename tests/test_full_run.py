@@ -1,0 +1,256 @@
+"""`pytest --runslow` from end to end: miniatures under the paper models' names, made data, real processes."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.madedata import BERT, DISTILBERT, VOCABULARY, miniature, write_task
+from tests.project import LEAN, Project
+
+TASKS = ("wnli", "rte")
+MODELS = ("google-bert/bert-base-uncased", "distilbert/distilbert-base-uncased")
+COMMAND = ("claims/test_glue.py", "--runslow", "--tasks", ",".join(TASKS), "--seeds", "2")
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A mirror whose models are miniatures, and whose two tasks are made."""
+    folder = tmp_path_factory.mktemp("mirror")
+    for model, kind in zip(MODELS, ("bert", "distilbert"), strict=True):
+        miniature(folder / model, kind)
+    for task in TASKS:
+        write_task(folder, task)
+    return folder
+
+
+def small(folder: Path) -> Project:
+    """The suite with configurations and a recipe for miniatures, which its own claims know nothing of."""
+    folder.mkdir(exist_ok=True)
+    project = Project(folder)
+
+    def models(data: Any) -> None:
+        for role, sizes in (("teacher", BERT), ("student", DISTILBERT)):
+            data[role]["config"].update({**sizes, "vocab_size": len(VOCABULARY)})
+
+    def recipes(data: Any) -> None:
+        for setting in data["recipes"]["paper"]["settings"]:
+            for name, value in (("learning_rate", 2e-3), ("epochs", 1), ("max_length", 64)):
+                if name in setting["values"] and "squad_em" not in setting["tasks"]:
+                    setting["values"][name]["value"] = value
+
+    project.change("baselines/models.json", models)
+    project.change("baselines/recipes.json", recipes)
+    return project
+
+
+@pytest.fixture(scope="module")
+def finished(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Path, str]:
+    """A project after a whole run, the cache that it left, and what it said."""
+    folder = tmp_path_factory.mktemp("finished")
+    project, cache = small(folder / "project"), folder / "cache"
+    done = run(project, mirror, cache, "--record", "recorded.json")
+    return project, cache, done
+
+
+def run(project: Project, mirror: Path, cache: Path, *more: str, code: int = pytest.ExitCode.TESTS_FAILED) -> str:
+    command = [sys.executable, "-m", "pytest", *LEAN, *COMMAND, "--mirror", str(mirror), "--cache", str(cache), *more]
+    environment = quiet_environment()
+    done = subprocess.run(
+        command, cwd=project.path, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def quiet_environment() -> dict[str, str]:
+    """Without CI, where progress is silent; with one thread: two that wait for each other take ten times as long."""
+    return {name: value for name, value in os.environ.items() if name != "CI"} | {"OMP_NUM_THREADS": "1"}
+
+
+def keys(cache: Path) -> dict[str, int]:
+    """Every finished job with the time at which its record was written."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in cache.glob("jobs/*/result.json")}
+
+
+def test_every_job_is_trained_scored_kept_and_judged(finished: tuple[Project, Path, str]) -> None:
+    project, cache, said = finished
+    words = project.words()
+    assert {words[f"glue.rte.{model}"] for model in ("bert", "distilbert")} == {"not reproduced"}  # they learn it all
+    assert {words[f"glue.wnli.{model}"] for model in ("bert", "distilbert")} == {"inconclusive"}  # nothing could decide
+    assert project.verdicts()["glue.rte.bert"]["value"] > 95
+    assert project.verdicts()["glue.cola.bert"]["reason"] == "left out by --tasks"
+    assert project.verdicts()["glue.retention"]["reason"].endswith("STS-B: left out by --tasks")
+    assert len(keys(cache)) == 8
+    assert "job 1 of 8: bert-base-uncased on RTE, seed 42" in said
+    assert "job 8 of 8: distilbert-base-uncased on WNLI, seed 43" in said
+    assert not list((cache / "work").iterdir())
+
+
+def test_the_last_seed_of_each_model_and_task_keeps_its_weights(finished: tuple[Project, Path, str]) -> None:
+    _, cache, _ = finished
+    weights = sorted(cache.glob("jobs/*/checkpoint/model.safetensors"))
+    jobs = [json.loads((path.parents[1] / "result.json").read_text())["job"] for path in weights]
+    assert sorted((job["task"], job["role"], job["seed"]) for job in jobs) == [
+        (task, role, 43) for task in sorted(TASKS) for role in ("student", "teacher")
+    ]
+    assert not [path for path in cache.rglob("*") if path.suffix in (".bin", ".pt", ".pkl")]
+
+
+def test_a_second_run_trains_nothing_and_says_the_same(finished: tuple[Project, Path, str], mirror: Path) -> None:
+    project, cache, _ = finished
+    before, verdicts = keys(cache), project.verdicts()
+    said = run(project, mirror, cache, "--record", "recorded.json")
+    assert "job 1" not in said
+    assert keys(cache) == before
+    assert project.verdicts() == verdicts
+
+
+def test_recorded_evidence_gives_the_same_verdicts_elsewhere_to_the_byte(
+    finished: tuple[Project, Path, str], tmp_path: Path
+) -> None:
+    project, _, _ = finished
+    judged = []
+    for name in ("here", "elsewhere"):
+        other = small(tmp_path / name)
+        shutil.copy(project.path / "recorded.json", other.path)
+        other.run("claims/test_glue.py", "--evidence", "recorded.json")
+        judged.append(other.verdicts())
+    assert json.dumps(judged[0]) == json.dumps(judged[1])
+    live = project.verdicts()
+    for name in (f"glue.{task}.{model}" for task in TASKS for model in ("bert", "distilbert")):
+        elsewhere = judged[0][name]
+        assert elsewhere.pop("evidence") == ["recorded.json"]  # all that tells them apart
+        assert json.dumps(elsewhere) == json.dumps(live[name])
+
+
+def test_two_workers_share_the_work_and_come_to_the_same_verdicts(
+    finished: tuple[Project, Path, str], mirror: Path, tmp_path: Path
+) -> None:
+    project, cache, _ = finished
+    other = small(tmp_path / "project")
+    run(other, mirror, tmp_path / "cache", "-n", "2")
+    assert keys(tmp_path / "cache").keys() == keys(cache).keys()
+    assert other.verdicts() == project.verdicts()
+
+
+def test_a_damaged_result_is_set_aside_said_and_made_again(
+    finished: tuple[Project, Path, str], mirror: Path, tmp_path: Path
+) -> None:
+    project, cache, _ = finished
+    copy = shutil.copytree(cache, tmp_path / "cache")
+    key = next(path for path in copy.glob("jobs/*") if '"wnli"' in (path / "result.json").read_text())
+    text = (key / "result.json").read_text()
+    (key / "result.json").write_text(text.replace('"glue.wnli.accuracy": 0.', '"glue.wnli.accuracy": 0.9'))
+    other = small(tmp_path / "project")
+    said = run(other, mirror, copy)
+    assert f"The stored job {key.name} is damaged" in said
+    assert "was set aside in" in said
+    assert said.count("job 1 of 1: ") == 1
+    assert other.verdicts() == project.verdicts()
+
+
+def test_a_run_that_is_killed_loses_no_finished_job(mirror: Path, tmp_path: Path) -> None:
+    project, cache = small(tmp_path / "project"), tmp_path / "cache"
+    command = [sys.executable, "-m", "pytest", *LEAN, *COMMAND, "--mirror", str(mirror), "--cache", str(cache)]
+    first = subprocess.Popen(
+        command, cwd=project.path, env=quiet_environment(), stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    wait_for(lambda: len(keys(cache)) >= 2, first)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    kept = keys(cache)
+    assert 2 <= len(kept) < 8
+    said = run(project, mirror, cache)
+    after = keys(cache)
+    assert {key: after[key] for key in kept} == kept
+    assert f"job {8 - len(kept)} of {8 - len(kept)}: " in said
+    assert len(after) == 8
+
+
+def test_an_interrupt_stops_after_the_step_and_says_how_to_go_on(mirror: Path, tmp_path: Path) -> None:
+    project, cache = small(tmp_path / "project"), tmp_path / "cache"
+    command = [sys.executable, "-m", "pytest", *LEAN, *COMMAND, "--mirror", str(mirror), "--cache", str(cache)]
+    environment = quiet_environment()
+    first = subprocess.Popen(
+        command, cwd=project.path, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    wait_for(lambda: len(keys(cache)) == 1, first)
+    wait_for(lambda: any((cache / "work").iterdir()), first)
+    os.killpg(first.pid, signal.SIGINT)
+    said, _ = first.communicate(timeout=120)
+    assert first.returncode == pytest.ExitCode.INTERRUPTED, said
+    if "stopping after this step" in said:  # else it came between two jobs, where pytest stops at once
+        assert "what is finished is kept in" in said
+        assert "the same command goes on from there" in said
+    kept = keys(cache)
+    run(project, mirror, cache)
+    assert {key: keys(cache)[key] for key in kept} == kept
+
+
+def wait_for(condition: Any, process: "subprocess.Popen[Any]") -> None:
+    for _ in range(1200):
+        if condition():
+            return
+        assert process.poll() is None, "it ended before it could be stopped"
+        time.sleep(0.05)
+    raise AssertionError("nothing happened for a minute")
+
+
+def test_without_weights_nothing_is_trained_and_the_reason_says_what_is_missing(mirror: Path, tmp_path: Path) -> None:
+    project = small(tmp_path / "project")
+    empty = tmp_path / "mirror"
+    empty.mkdir()
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub")}
+    command = [sys.executable, "-m", "pytest", *LEAN, *COMMAND, "--mirror", str(empty), "--cache", str(tmp_path / "c")]
+    done = subprocess.run(
+        command, cwd=project.path, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == pytest.ExitCode.OK, done.stdout
+    reason = project.verdicts()["glue.rte.bert"]["reason"]
+    assert reason.startswith("weights missing: those of google-bert/bert-base-uncased")
+    shutil.copytree(mirror / "google-bert", empty / "google-bert")
+    shutil.copytree(mirror / "distilbert", empty / "distilbert")
+    subprocess.run(command, cwd=project.path, env=environment, capture_output=True, timeout=120, check=False)
+    assert project.verdicts()["glue.rte.bert"]["reason"].startswith("split missing: nyu-mll/glue's rte/train-*.parquet")
+    assert not list((tmp_path / "c").glob("jobs/*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--tasks", "rte,cola2"), "--tasks: 'cola2' is no task"),
+        (("--tasks", "rte,rte"), "--tasks: 'rte' stands there twice"),
+        (("--seeds", "42,42"), "--seeds: 42 stands there twice, and the same seed gives the same run"),
+        (("--seeds", "many"), "--seeds many is neither how many seeds nor seeds with commas between"),
+        (("--recipe", "mine"), "invalid choice: 'mine'"),
+        (("--keep-checkpoints", "some"), "invalid choice: 'some'"),
+    ],
+)
+def test_a_mistake_in_an_option_is_one_sentence_before_anything_runs(
+    options: tuple[str, ...], sentence: str, tmp_path: Path
+) -> None:
+    done = Project(tmp_path).run("claims/", "--runslow", *options)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert sentence in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_truncated_data_set_is_an_error_and_no_lower_score(mirror: Path, tmp_path: Path) -> None:
+    import pyarrow.parquet
+
+    project, other = small(tmp_path / "project"), shutil.copytree(mirror, tmp_path / "mirror")
+    path = next((other / "nyu-mll" / "glue" / "wnli").glob("validation-*"))
+    pyarrow.parquet.write_table(pyarrow.parquet.read_table(path).slice(0, 40), path)
+    command = ("claims/test_glue.py", "--runslow", "--tasks", "wnli", "--mirror", str(other), "--seeds", "1")
+    done = project.run(*command, "--cache", str(tmp_path / "cache"))
+    assert project.words()["glue.wnli.bert"] == "error"
+    assert "has 40 rows and the official one 71: download it again" in done.stdout
+    assert "Traceback" not in done.stdout
