@@ -119,7 +119,7 @@ def test_real_weights_beat_the_majority_and_a_model_without_them(store: Store, m
     assert found is not None
     assert found.origin
     real = str(Path(found.origin).parent / "model")
-    recipe = {"epochs": 2, "learning_rate": 1e-4, "batch_size": 16, "max_length": 96, "limit": 2000}
+    recipe = {"epochs": 2, "learning_rate": 1e-4, "batch_size": 16, "max_length": 80, "limit": 2400}
     # bf16 takes half the time on a processor that has it, and its way through the Trainer is run as well.
     jobs = [replace(job("mrpc", model, MIRROR, **recipe), precision="bf16") for model in (real, miniatures["bert"])]
     with_weights, without = (run(made, store).metrics["glue.mrpc.accuracy"] for made in jobs)
