@@ -8,7 +8,7 @@ import numpy as np
 
 from judge.files import Mistake
 from measure.finetuning.features import rows_of, tokens_of
-from measure.finetuning.metrics import score
+from measure.finetuning.metrics import Unscorable, score
 from measure.finetuning.room import give_back_memory, memory_is_short
 from measure.finetuning.spans import best_answers
 from measure.finetuning.trainer import columns_of
@@ -49,7 +49,10 @@ def score_splits(job: Job, trainer: Any, tokenizer: Any, store: Store) -> Scored
             scored.remarks = (NOT_FINITE,)
             continue
         predicted, references = _answers(job, rows, tokens, logits)
-        found = score(job.task, predicted, references)
+        try:
+            found = score(job.task, predicted, references)
+        except Unscorable as error:
+            raise Mistake(str(error)) from None
         scored.metrics |= {quantity: found[metric] for metric, quantity in split.quantities}
         scored.predictions[split.name] = predicted
     return scored
