@@ -264,12 +264,12 @@ def _room(plan: Plan) -> list[str]:
     ]
     largest, where = max(steps, default=(0.0, ""))
     return [
-        f"Disk: {_gigabytes(kept)} of checkpoints (--keep-checkpoints {plan.keep}), and {_gigabytes(in_flight)} "
+        f"Disk: {gigabytes(kept)} of checkpoints (--keep-checkpoints {plan.keep}), and {gigabytes(in_flight)} "
         "while a job is in flight.",
-        f"Download: about {_gigabytes(data)} of data sets and {_gigabytes(weights)} of weights.",
+        f"Download: about {gigabytes(data)} of data sets and {gigabytes(weights)} of weights.",
         *(
             [
-                f"Memory: a whole batch of {where} takes about {_gigabytes(largest)}; "
+                f"Memory: a whole batch of {where} takes about {gigabytes(largest)}; "
                 "micro-batches take less where that is short."
             ]
             if steps
@@ -295,5 +295,6 @@ def _rate(rate: float) -> str:
     return f"{rate / 1e9:,.0f} GFLOP/s" if rate < 1e12 else f"{rate / 1e12:,.1f} TFLOP/s"
 
 
-def _gigabytes(size: float) -> str:
+def gigabytes(size: float) -> str:
+    """Bytes as one says them: 440 MB, 1.3 GB."""
     return f"{size / 1e9:,.1f} GB" if size >= 0.95e9 or not size else f"{size / 1e6:,.0f} MB"
