@@ -106,6 +106,28 @@ def test_the_last_seed_of_each_model_and_task_keeps_its_weights(finished: tuple[
     assert not [path for path in cache.rglob("*") if path.suffix in (".bin", ".pt", ".pkl")]
 
 
+# Without a `claim` mark, it decides nothing; it asks for a fine-tuned model as any test of a user's own could.
+ASKS = """
+from measure.tasks import TASKS
+
+def test_weights(checkpoints):
+    kept = checkpoints.folder(TASKS["rte"], "teacher", 43)
+    assert (kept / "model.safetensors").is_file()
+    assert checkpoints.folder(TASKS["rte"], "teacher", 42) is None  # its scores are kept, its weights are not
+    assert checkpoints.folder(TASKS["rte"], "teacher", 7) is None  # no seed of this run
+"""
+
+
+def test_the_fixture_gives_the_weights_that_were_kept(
+    finished: tuple[Project, Path, str], mirror: Path, tmp_path: Path
+) -> None:
+    other = small(tmp_path / "project")
+    other.write_claims(ASKS)
+    _, cache, _ = finished
+    done = other.run("claims/test_example.py", *COMMAND[1:], "--mirror", str(mirror), "--cache", str(cache))
+    assert "1 passed" in done.stdout, done.stdout
+
+
 def test_a_second_run_trains_nothing_and_says_the_same(finished: tuple[Project, Path, str], mirror: Path) -> None:
     project, cache, _ = finished
     before, verdicts = keys(cache), project.verdicts()
