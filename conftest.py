@@ -21,7 +21,8 @@ pytest_plugins = [
     "fixtures.checkpoints",
     "fixtures.scores",
     "fixtures.latency",
-    "fixtures.planning",
+    "fixtures.preflight",
+    "fixtures.rehearsal",
 ]
 ROOT = Path(__file__).parent
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -29,6 +30,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "action": "store_true",
         "default": False,
         "help": "also run the claims marked slow, which time or fine-tune models. Default: %(default)s",
+    },
+    "--rehearse": {
+        "action": "store_true",
+        "default": False,
+        "help": "run the whole slow path in minutes, with miniature models on little data: is all ready for --runslow? "
+        "Nothing of it is a result. Default: %(default)s",
     },
     "--plan": {
         "action": "store_true",
@@ -98,15 +105,18 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--mirror": {
         "metavar": "DIR",
-        "help": "a folder that holds OWNER/NAME folders as the hub has them, for data and tokenizers. Default: none",
+        "help": "a folder that holds models and data as OWNER/NAME folders, as `python -m measure.mirror DIR` makes it "
+        "for hosts without network. Default: the hub",
     },
     "--teacher": {
         "metavar": "ID",
-        "help": "a teacher of your own, as a folder with config.json or a hub id. Default: BERT-base",
+        "help": "a teacher of your own: its folder, or its hub id as OWNER/NAME or OWNER/NAME@REVISION. "
+        "Default: BERT-base",
     },
     "--student": {
         "metavar": "ID",
-        "help": "a student of your own, as a folder with config.json or a hub id. Default: DistilBERT",
+        "help": "a student of your own: its folder, or its hub id as OWNER/NAME or OWNER/NAME@REVISION. "
+        "Default: DistilBERT",
     },
 }
 
@@ -147,13 +157,13 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     if not _has_claims(config):
         return []
     settings = settings_of(config)
-    models = [f"{role} {settings.own.get(role) or _pinned(config, role)}" for role in ("teacher", "student")]
+    models = [f"{role} {settings.named(role)}" for role in ("teacher", "student")]
     source = f"judged from {', '.join(settings.evidence)}" if settings.evidence else "measured here"
-    slow = "with" if settings.runslow else "without"
+    slow = "a rehearsal" if settings.rehearse else f"{'with' if settings.runslow else 'without'} --runslow"
     installed = versions()
     shown = [f"{name} {installed[name]}" for name in ("torch", "transformers", "scipy") if name in installed]
     return [
-        f"paper claims: suite {SUITE_VERSION}, paper.json {settings.baselines.digest[:12]}, {source}, {slow} --runslow",
+        f"paper claims: suite {SUITE_VERSION}, paper.json {settings.baselines.digest[:12]}, {source}, {slow}",
         f"models: {', '.join(models)}; {', '.join(shown)}",
     ]
 
@@ -184,8 +194,3 @@ def _has_claims(config: pytest.Config) -> bool:
     paths = [Path(str(argument).split("::")[0]).absolute() for argument in config.args]
     claims = ROOT / "claims"
     return any(path == claims or path in claims.parents or claims in path.parents for path in paths)
-
-
-def _pinned(config: pytest.Config, role: str) -> str:
-    card = getattr(settings_of(config).baselines.models, role)
-    return f"{card.id}@{card.revision[:7]}"

@@ -174,3 +174,9 @@ def _parts(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [part for argument in getattr(annotation, "__args__", ()) for part in _parts(argument)]
+
+
+def first_line(error: object) -> str:
+    """The first line of what an exception says, to stand inside a sentence; its class where it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".: ") if lines else type(error).__name__

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from judge.files import Mistake
+from judge.files import Mistake, first_line
 from measure import graphs, models
 
 TORCH = ("torch", "transformers")
@@ -96,7 +96,7 @@ def build(name: str, config: Any, folder: str | None, lengths: Iterable[int], th
             _warm(name, built, request.lengths)
     except Exception as error:
         if _is_memory(error):
-            raise models.NoRoom(f"the model does not fit in memory ({_first_line(error)})") from None
+            raise models.NoRoom(f"the model does not fit in memory ({first_line(error)})") from None
         raise
     return built
 
@@ -138,7 +138,7 @@ def _compiled(request: Request) -> Built:
     except (RuntimeError, torch._dynamo.exc.FailOnRecompileLimitHit) as error:
         if _is_memory(error):
             raise
-        raise Unavailable(f"torch.compile fails here ({_first_line(error)}); it needs a C++ compiler") from None
+        raise Unavailable(f"torch.compile fails here ({first_line(error)}); it needs a C++ compiler") from None
     return built
 
 
@@ -195,7 +195,7 @@ def _export(request: Request, path: Path) -> tuple[Any, str, int]:
     try:
         graphs.write(model, max((2, *request.lengths)), path)
     except torch.onnx.OnnxExporterError as error:
-        raise Unavailable(f"{type(model).__name__} cannot be exported to ONNX ({_first_line(error)})") from None
+        raise Unavailable(f"{type(model).__name__} cannot be exported to ONNX ({first_line(error)})") from None
     return model.config, weights, parameters
 
 
@@ -223,12 +223,12 @@ def _built(
 
 
 def _load(request: Request, precision: str, attention: str | None = None) -> tuple[Any, str]:
-    """`models.load` with the attention that is asked for, or else with sdpa where the family has it."""
+    """`models.load` with the attention that is asked for, or else the best that the family has."""
     family = _family(request.config)
     has_sdpa = getattr(family, "_supports_sdpa", True)
     if attention == "sdpa" and not has_sdpa:
         raise Unavailable(f"transformers has no sdpa attention for {family.__name__}: use fp32_eager")
-    return models.load(request.config, request.folder, precision, "cpu", attention or ("sdpa" if has_sdpa else "eager"))
+    return models.load(request.config, request.folder, precision, "cpu", attention)
 
 
 def _family(config: Any) -> Any:
@@ -270,10 +270,6 @@ def _is_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(
         words in str(error).lower() for words in ("allocate memory", "out of memory", "bad_alloc")
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")
 
 
 @contextmanager

@@ -38,7 +38,8 @@ UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 # Digits of a key that are shown at least; more where two jobs share them.
 SHORTEST = 8
 
-Kind = Literal["job", "checkpoint", "damaged", "work", "features"]
+Kind = Literal["job", "checkpoint", "damaged", "work", "features", "rehearsal"]
+WHOLE: tuple[Kind, ...] = ("features", "rehearsal")  # folders that are removed as one
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Part:
     made: datetime
 
     def __str__(self) -> str:
-        names = {"features": "", "damaged": f" {self.path.name}", "work": f" {self.path.name}"}
+        names = {**dict.fromkeys(WHOLE, ""), "damaged": f" {self.path.name}", "work": f" {self.path.name}"}
         return self.kind + names.get(self.kind, f" {self.key}")
 
 
@@ -80,8 +81,7 @@ def parts(store: Store) -> list[Part]:
     for kind, name in places:
         named = [(path, path.name.split(".")[0]) for path in listed(store.folder / name)]
         found += [_part(kind, path, key) for path, key in named if KEY.fullmatch(key)]
-    features = store.folder / "features"
-    return found + ([_part("features", features, "features")] if listed(features) else [])
+    return found + [_part(kind, store.folder / kind, kind) for kind in WHOLE if listed(store.folder / kind)]
 
 
 def remove(store: CacheFolder, part: Part) -> bool:
@@ -135,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         ("--checkpoints", "the weights of finished jobs; their scores and predictions stay"),
         ("--damaged", "what was set aside because it was not what had been stored"),
         ("--features", "tokenised data, which is made again in minutes"),
+        ("--rehearsal", "what rehearsals left"),
         ("--work", "what jobs that were stopped or killed left; they start from the beginning then"),
     ):
         prune.add_argument(option, action="store_true", help=text)
@@ -199,7 +200,7 @@ def _totals(store: Store, jobs: list[Entry], rest: list[Part]) -> list[str]:
     count = f"{len(jobs)} job{'' if len(jobs) == 1 else 's'}"
     inside = sum(part.bytes for part in rest if part.kind == "checkpoint")
     whole = sum(entry.bytes for entry in jobs)
-    others = [(kind, [part.bytes for part in rest if part.kind == kind]) for kind in ("damaged", "work", "features")]
+    others = [(kind, [part.bytes for part in rest if part.kind == kind]) for kind in ("damaged", "work", *WHOLE)]
     besides = "".join(f"; {kind} {_size(sum(sizes))}" for kind, sizes in others if sizes)
     return [
         f"{count}, {_size(whole)}, of which checkpoints {_size(inside)}{besides}; {_size(store.free_bytes())} free",
@@ -223,17 +224,15 @@ def _prune(store: Store, options: argparse.Namespace) -> list[str]:
 
 def _selected(store: Store, options: argparse.Namespace) -> list[Part]:
     """The parts that the options name, whatever their age."""
-    names = {"checkpoints": "checkpoint", "damaged": "damaged", "features": "features", "work": "work"}
+    names: dict[str, str] = {"checkpoints": "checkpoint", **{name: name for name in ("damaged", "work", *WHOLE)}}
     kinds = {kind for name, kind in names.items() if getattr(options, name)}
     if not kinds and not options.keys and options.older_than is None:
         raise Mistake(
-            "nothing is selected: name jobs by their keys, or give --checkpoints, --damaged, --features, --work or "
-            "--older-than DAYS."
+            "nothing is selected: name jobs by their keys, or give --checkpoints, --damaged, --features, --rehearsal, "
+            "--work or --older-than DAYS."
         )
     found = parts(store)
-    keys = {
-        _whole(text, {part.key for part in found if part.kind != "features"}, store.folder) for text in options.keys
-    }
+    keys = {_whole(text, {part.key for part in found if part.kind not in WHOLE}, store.folder) for text in options.keys}
     return [part for part in found if part.kind in (kinds or {"job"}) and (not keys or part.key in keys)]
 
 

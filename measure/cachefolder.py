@@ -7,6 +7,8 @@
     damaged/KEY.N     what did not have its digest when it was read
     features/         tokenised data, which is looked after elsewhere
     looks/            which seeds were judged together: see measure.looks; never pruned
+    rehearsal/        a folder like this one, for what counts for nothing: see measure.rehearsal
+    made/             the rehearsal's miniatures and data sets
 
 A reader needs no lock: folders appear in jobs/ and leave it in one rename each.
 """
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 FOLDERS = ("jobs", "work", "locks", "temporary", "damaged", "features", "looks")
+# What may lie there besides.
+BESIDES = ("rehearsal", "made")
 # https://bford.info/cachedir: backup programs skip a folder with this file in it, and we know it by it as ours.
 TAG, SIGNATURE = "CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n# Finished jobs of distilbert-claims.\n"
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
@@ -156,12 +160,16 @@ class CacheFolder:
         if (self.folder / TAG).is_file():
             return True
         with self.writing("read"):
-            return {path.name for path in listed(self.folder)} <= {*FOLDERS, TAG}
+            return {path.name for path in listed(self.folder)} <= {*FOLDERS, *BESIDES, TAG}
+
+    def check_ours(self) -> None:
+        """Raise Mistake where the folder holds somebody's own files."""
+        if not self.is_ours():
+            raise Mistake(f"{self.folder} holds other files than finished jobs: give an empty or new folder instead.")
 
     def prepare(self) -> None:
         """Make the folder and what it is laid out in, where missing."""
-        if not self.is_ours():
-            raise Mistake(f"{self.folder} holds other files than finished jobs: give an empty or new folder instead.")
+        self.check_ours()
         with self.writing():
             self.folder.mkdir(parents=True, exist_ok=True)
             # First of all, so that another process that looks meanwhile sees no stranger's files.

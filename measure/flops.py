@@ -89,16 +89,15 @@ def shape_of(config: Any) -> Shape:
 
 
 def shape_from(counts: Mapping[str, int]) -> Shape:
-    """The shape of any other encoder, from what `measure.architecture.describe` counted.
+    """The shape of any encoder, from what `measure.architecture.describe` counted.
 
-    Weights of linear layers are what remains of the encoder without word embeddings, token types and pooler, so
-    positions, biases and norms count as linear: under 1 % too many for a model of BERT's make. A model that shares its
-    layers, or whose embeddings are narrower than its layers, is not told apart.
+    `counts["linear"]` are the weights that a token is multiplied with, those of shared layers as often as they are
+    used. Where transformers has no such head for a type of model, its parameters are those of a head of one layer.
     """
-    embeddings = counts["vocabulary"] * counts["width"] + counts["token_types"]
-    linear = counts["encoder"] - embeddings - counts["pooler"]
-    same = ("layers", "width", "heads", "classification", "question_answering")
-    return Shape(linear=linear, **{name: counts[name] for name in same})
+    width = counts["width"]
+    classification = counts.get("classification", counts["encoder"] + 2 * width + 2)
+    spans = counts.get("question_answering", counts["encoder"] - counts["pooler"] + 2 * width + 2)
+    return Shape(counts["layers"], width, counts["heads"], counts["linear"], classification, spans)
 
 
 def forward(shape: Shape, tokens: float, length: float) -> float:

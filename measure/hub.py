@@ -6,49 +6,50 @@ variables HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE and HF_TOKEN keep their meaning.
 
 import functools
 import hashlib
-import json
 import re
-import threading
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from judge.files import Mistake
 from measure.architecture import check_folder
+from measure.downloads import Absent, Repository, hub_answers, hub_trouble
+from measure.manifest import read_manifest, verify
+from measure.modelfiles import (
+    CONFIG,
+    PICKLES,
+    SURE,
+    TOKENIZER,
+    VOCABULARIES,
+    WEIGHTS,
+    parts_named,
+    refuse_code,
+    weights_in,
+)
 from measure.tasks import FineTuned
 
-WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
-PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
-# What decides how text becomes tokens.
-TOKENIZER = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-)
-# Without one of these there is no tokenizer, whatever else is said of it.
-VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
-# A hub that is up answers within this; its own client would go on asking for 23 seconds for every data set.
-PROBE_SECONDS = 2.0
+__all__ = [
+    "Absent",
+    "Files",
+    "digest_of",
+    "find_config",
+    "find_model",
+    "find_split",
+    "find_task",
+    "hub_answers",
+    "matching",
+    "split_id",
+]
 
-
-class Absent(Exception):
-    """What is needed is not at hand; the message is one sentence that says where it was looked for."""
+SOURCES = "neither in --mirror nor in the hub's cache"
 
 
 @dataclass(frozen=True)
 class Files:
     """Files of one model or of one task's data set, by the name that they are used under.
 
-    `digest` is the SHA-256 of their names and contents, the same wherever they came from.
+    `revision` is the commit where it is known. `digest` is the SHA-256 of names and contents, the same wherever the
+    files came from.
     """
 
     id: str
@@ -66,30 +67,39 @@ class Files:
         return self.paths[0][1].parent
 
 
+def split_id(model: str) -> tuple[str, str | None]:
+    """`owner/name@REVISION` as id and revision, a commit, tag or branch; a folder with @ in its name stays one."""
+    if "@" not in model or Path(model).exists():
+        return model, None
+    name, revision = model.split("@", 1)
+    return name, revision
+
+
 def find_model(model: str, revision: str | None, mirror: Path | None, *, fetch: bool = True) -> Files:
     """The configuration, tokenizer and weights of a model.
 
     Args:
-        model: a folder, or a hub id.
+        model: a folder, or a hub id, which may have its revision behind an @.
         revision: the commit of a hub id; None for a model of the user's own.
         mirror: a folder that holds OWNER/NAME folders as the hub has them, or None.
         fetch: whether to download what is not here.
 
     Raises:
         Absent: neither here nor to be had.
-        Mistake: the folder holds no model, or only pickled weights.
+        Mistake: there is no such model, it has pickled weights only, or it has code of its own.
     """
-    check_folder(model)
-    for folder in (Path(model), *([mirror / model] if mirror else [])):
-        if (folder / "config.json").is_file() and _whole(folder, given=folder == Path(model)):
-            return _model_files(model, revision, folder)
-    if Path(model).is_dir():
-        raise Mistake(f"{model} has no model.safetensors, or lacks parts of it: save the model there with its weights.")
-    patterns = ["config.json", "*.safetensors", "model.safetensors.index.json", *TOKENIZER]
-    folder = _snapshot(model, revision, patterns, "model", _complete, fetch)
-    if not _whole(folder, given=True):
-        raise Mistake(f"{model} has no safetensors on the hub: convert its weights, this suite loads nothing pickled.")
-    return _model_files(model, revision, folder)
+    return _find(model, revision, mirror, fetch, tokenizer=True, weights=True)
+
+
+def find_config(
+    model: str, revision: str | None, mirror: Path | None, *, fetch: bool = True, tokenizer: bool = False
+) -> Files:
+    """The configuration of a model, and its tokenizer's files where asked for, without weights.
+
+    Raises:
+        Absent, Mistake: as `find_model`, weights left aside.
+    """
+    return _find(model, revision, mirror, fetch, tokenizer=tokenizer, weights=False)
 
 
 def find_split(
@@ -99,16 +109,27 @@ def find_split(
 
     Raises:
         Absent: neither in the mirror nor to be had from the hub.
+        Mistake: the mirror's own list says something else of it.
     """
-    pattern = f"{config}/{split}-*.parquet"
-    held = _shards(mirror / dataset, pattern) if mirror else []
-    if held:
+    pattern, repository = f"{config}/{split}-*.parquet", Repository(dataset, revision, "dataset")
+    if mirror and (held := _shards(mirror / dataset, pattern)):
+        verify(mirror, held, revision)
         return held
-    folder = _snapshot(dataset, revision, [pattern], "dataset", lambda folder: bool(_shards(folder, pattern)), fetch)
-    found = _shards(folder, pattern)
+    if (folder := repository.cached()) and (held := _shards(folder, pattern)):
+        return held
+    _require_hub(f"split missing: {dataset}'s {pattern} is {SOURCES}", "it", fetch=fetch)
+    _, names = repository.listed()
+    wanted = matching(pattern, names)
+    found = _shards(repository.fetch(wanted), pattern) if wanted else []
     if not found:
         raise Absent(f"split missing: {dataset} has no whole {pattern} at its pinned revision")
     return found
+
+
+def matching(pattern: str, names: Iterable[str]) -> list[str]:
+    """The names that a pattern stands for, in order; its star never crosses from one folder into another."""
+    expression = "[^/]*".join(re.escape(part) for part in pattern.split("*"))
+    return sorted(name for name in names if re.fullmatch(expression, name))
 
 
 def find_task(task: FineTuned, mirror: Path | None, *, fetch: bool = True) -> Files:
@@ -127,32 +148,6 @@ def find_task(task: FineTuned, mirror: Path | None, *, fetch: bool = True) -> Fi
     return Files(task.dataset, task.revision, tuple(paths))
 
 
-@functools.cache
-def hub_answers() -> bool:
-    """Whether the hub can be asked: one probe for each process, two seconds at most."""
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return False
-    answers = threading.Event()
-
-    def probe() -> None:
-        try:
-            request = urllib.request.Request(constants.ENDPOINT, method="HEAD")
-            urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
-            answers.set()
-        except urllib.error.HTTPError:
-            answers.set()  # it refuses this page, so it is there
-        except (OSError, ValueError):
-            pass
-
-    # Looking up a name can take longer than any timeout that a socket knows.
-    thread = threading.Thread(target=probe, daemon=True)
-    thread.start()
-    thread.join(PROBE_SECONDS)
-    return answers.is_set()
-
-
 def digest_of(paths: Sequence[tuple[str, Path]]) -> str:
     """SHA-256 over (name, SHA-256 of the content), in the order of names."""
     total = hashlib.sha256()
@@ -162,8 +157,105 @@ def digest_of(paths: Sequence[tuple[str, Path]]) -> str:
     return total.hexdigest()
 
 
-def _model_files(model: str, revision: str | None, folder: Path) -> Files:
-    names = ["config.json", *sorted(path.name for path in folder.glob("*.safetensors")), *WEIGHTS[1:], *TOKENIZER]
+def _find(
+    model: str, revision: str | None, mirror: Path | None, fetch: bool, *, tokenizer: bool, weights: bool
+) -> Files:
+    check_folder(model)
+    name, pinned = _pinned(model, revision)
+    if Path(model).is_dir():
+        return _own(model, revision, tokenizer=tokenizer, weights=weights)
+    need = {"tokenizer": tokenizer, "weights": weights}
+    if mirror and _holds(mirror / name, tokenizer=tokenizer and not weights, weights=weights):
+        return _mirrored(_files(name, pinned, mirror / name, **need), mirror)
+    repository = Repository(name, pinned)
+    folder = repository.cached()
+    held = _files(name, folder.name, folder, **need) if folder and _holds(folder, **need) else None
+    if held and (not tokenizer or repository.knows(TOKENIZER)):
+        return held
+    # What another program left there may lack a file that only the hub knows of.
+    usable = held if held and any((held.folder / sure).is_file() for sure in SURE) else None
+    needed = [*["weights"] * weights, *["tokenizer"] * tokenizer, "configuration"][0]
+    those = f"those of {name} and its tokenizer are" if weights else f"that of {name} is"
+    try:
+        _require_hub(f"{needed} missing: {those} {SOURCES}", "them" if weights else "it", fetch=fetch)
+        folder = _download(repository, **need)
+    except (Absent, Mistake):
+        if usable and (fetch or not hub_answers()):  # else somebody may ask later, and get another answer
+            return usable
+        raise
+    return _files(name, folder.name, folder, **need)
+
+
+def _pinned(model: str, revision: str | None) -> tuple[str, str | None]:
+    """The id of a model and its revision, which may stand in either place."""
+    name, own = split_id(model)
+    return name, revision or own
+
+
+def _own(model: str, revision: str | None, *, tokenizer: bool, weights: bool) -> Files:
+    """The files of a folder of the user's own."""
+    folder = Path(model)
+    if weights and not weights_in(folder):
+        if any((folder / name).is_file() for name in PICKLES):
+            raise Mistake(
+                f"{folder} holds pickled weights only, which can run code when they are loaded: "
+                "save the model with safe_serialization=True."
+            )
+        raise Mistake(f"{model} has no model.safetensors, or lacks parts of it: save the model there with its weights.")
+    if tokenizer and not weights and not any((folder / name).is_file() for name in VOCABULARIES):
+        raise Absent(f"tokenizer missing: {model} holds none: save it there beside the model")
+    return _files(model, revision, folder, tokenizer=tokenizer, weights=weights)
+
+
+def _mirrored(files: Files, mirror: Path) -> Files:
+    """Files of a mirror, held against its list where it has one, with the commit that stands there."""
+    verify(mirror, [path for _, path in files.paths], files.revision)
+    manifest = read_manifest(mirror)
+    listed = manifest.repositories.get(files.id) if manifest else None
+    return replace(files, revision=listed.revision) if listed else files
+
+
+def _require_hub(missing: str, it: str, *, fetch: bool) -> None:
+    """Raise Absent where the hub may not or cannot be asked."""
+    if not fetch:
+        raise Absent(missing)
+    if hub_answers():
+        return
+    trouble = hub_trouble() or "the hub cannot be asked"
+    how = "unset it" if trouble.startswith("HF_HUB_OFFLINE") else "fetch it where the hub can be reached"
+    raise Absent(f"{missing}, and {trouble}: give {it} with --mirror DIR, or {how.replace('fetch it', f'fetch {it}')}")
+
+
+def _download(repository: Repository, *, tokenizer: bool, weights: bool) -> Path:
+    """Fetch what is needed of a model, the weights last, and return the folder that it lies in."""
+    commit, names = repository.listed()
+    if CONFIG not in names:
+        raise Mistake(f"{repository.id} has no config.json on the hub: give a model that transformers can load.")
+    if weights and not names & set(WEIGHTS):
+        pickled = "holds pickled weights only, which can run code when they are loaded"
+        what = pickled if names & set(PICKLES) else "has no safetensors on the hub"
+        raise Mistake(f"{repository.id} {what}: save it as safetensors in a folder, and give that.")
+    folder = repository.fetch([CONFIG])
+    repository = replace(repository, revision=folder.name or commit)
+    refuse_code(folder, repository.id, (CONFIG,))
+    if tokenizer:
+        repository.fetch([CONFIG, *TOKENIZER], optional=True)
+        refuse_code(folder, repository.id, ("tokenizer_config.json",))
+    if weights and WEIGHTS[0] not in names:
+        repository.fetch([WEIGHTS[1]])
+        if not parts_named(folder):
+            raise Mistake(
+                f"{repository.id} has a {WEIGHTS[1]} that names no safetensors beside it: save the model there again."
+            )
+        repository.fetch(sorted(parts_named(folder)))
+    elif weights:
+        repository.fetch([WEIGHTS[0]])
+    return folder
+
+
+def _files(model: str, revision: str | None, folder: Path, *, tokenizer: bool, weights: bool) -> Files:
+    refuse_code(folder, model, (CONFIG, *["tokenizer_config.json"] * tokenizer))
+    names = [CONFIG, *(weights_in(folder) if weights else []), *(TOKENIZER if tokenizer else ())]
     return Files(model, revision, tuple((name, folder / name) for name in names if (folder / name).is_file()))
 
 
@@ -174,65 +266,8 @@ def _shards(folder: Path, pattern: str) -> list[Path]:
     return found if counted is None or len(found) == int(counted.group(1)) else []
 
 
-def _complete(folder: Path) -> bool:
-    """Whether the hub's cache has all of a model: what else loaded it may have fetched its weights alone."""
-    names = [folder / "config.json", *(folder / name for name in VOCABULARIES)]
-    return names[0].is_file() and any(name.is_file() for name in names[1:]) and _whole(folder, given=False)
-
-
-def _has_weights(folder: Path) -> bool:
-    """Whether all files of the weights are there."""
-    if (folder / WEIGHTS[0]).is_file():
-        return True
-    try:
-        parts = set(json.loads((folder / WEIGHTS[1]).read_text(encoding="utf-8"))["weight_map"].values())
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+def _holds(folder: Path, *, tokenizer: bool, weights: bool) -> bool:
+    """Whether a folder has what is needed; what else used the hub's cache may have fetched a part alone."""
+    if not (folder / CONFIG).is_file() or (weights and not weights_in(folder)):
         return False
-    return bool(parts) and all((folder / name).is_file() for name in parts)
-
-
-def _whole(folder: Path, *, given: bool) -> bool:
-    """Whether a folder holds weights; pickled ones alone are refused where the user named the folder."""
-    if _has_weights(folder):
-        return True
-    if given and any((folder / name).is_file() for name in PICKLES):
-        raise Mistake(
-            f"{folder} holds pickled weights only, which can run code when they are loaded: "
-            "save the model with safe_serialization=True."
-        )
-    return False
-
-
-def _snapshot(
-    name: str, revision: str | None, patterns: list[str], kind: str, complete: Callable[[Path], bool], fetch: bool
-) -> Path:
-    """The local folder of a repository's files: from the hub's cache if they are there, else downloaded."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-    arguments: dict[str, Any] = {"repo_id": name, "revision": revision, "allow_patterns": patterns, "repo_type": kind}
-    try:
-        folder = Path(snapshot_download(**arguments, local_files_only=True))
-        if complete(folder):
-            return folder
-    except LocalEntryNotFoundError:
-        pass
-    except HFValidationError:
-        raise Mistake(f"{name} is neither a folder here nor a hub id such as owner/name: check the spelling.") from None
-    if not fetch or not hub_answers():
-        what = f"split missing: {name}'s {patterns[0]} is"
-        if kind == "model":
-            what = f"weights missing: those of {name} and its tokenizer are"
-        where = "neither in --mirror nor in the hub's cache"
-        raise Absent(f"{what} {where}{', and the hub cannot be asked' if fetch else ''}")
-    return _download(arguments, name)
-
-
-def _download(arguments: dict[str, Any], name: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(**arguments))
-    except Exception as error:  # of the network, the disk, the hub or its client, whose kinds change with its versions
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        raise Absent(f"{name} cannot be downloaded from the hub ({lines[0].rstrip('.')})") from None
+    return not tokenizer or any((folder / name).is_file() for name in VOCABULARIES)

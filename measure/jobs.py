@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from judge.claims import Role
 from judge.evidence import Plain
 from measure.hub import Files
+from measure.identity import model_identity
 from measure.recipe import Protocol
 from measure.tasks import FineTuned
 
@@ -53,7 +54,7 @@ class Job:
         made: dict[str, Plain] = {
             "engine": ENGINE,
             "task": self.task.name,
-            "model_digest": self.model.digest,
+            "model_identity": model_identity(self.model),
             "data_digest": self.data.digest,
             "seed": self.seed,
             "precision": self.precision,

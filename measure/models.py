@@ -4,11 +4,11 @@ Weights are real where the files of the model are at hand; otherwise they are ra
 (measured: 0.97 to 0.99 of the time with peaked attention or denormal inputs).
 """
 
+import contextlib
 import copy
 import inspect
 import math
 import os
-import re
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from judge.files import Mistake
+from judge.files import Mistake, first_line
+from measure.downloads import Repository
+from measure.hub import split_id
+from measure.modelfiles import weights_in
 
 AUTO = "AutoModelForSequenceClassification"
 BYTES = {"fp32": 4, "bf16": 2}
@@ -37,7 +40,7 @@ class Timed:
     parameters: int
 
 
-def load(config: Any, folder: str | None, precision: str, device: str, attention: str = "sdpa") -> tuple[Any, str]:
+def load(config: Any, folder: str | None, precision: str, device: str, attention: str | None = None) -> tuple[Any, str]:
     """A model in evaluation mode, and where its weights come from.
 
     Args:
@@ -45,7 +48,7 @@ def load(config: Any, folder: str | None, precision: str, device: str, attention
         folder: a folder or hub id whose safetensors are used if they are at hand, or None.
         precision: fp32 or bf16.
         device: cpu or cuda.
-        attention: the attention implementation, sdpa or eager.
+        attention: the attention implementation, sdpa or eager; None for the best that the family has.
 
     Raises:
         NoRoom: it does not fit in memory.
@@ -53,6 +56,7 @@ def load(config: Any, folder: str | None, precision: str, device: str, attention
     """
     import torch
     import transformers
+    from safetensors import SafetensorError
 
     auto = getattr(transformers, AUTO)
     # transformers writes the attention implementation into the configuration, and models must not share it.
@@ -60,7 +64,7 @@ def load(config: Any, folder: str | None, precision: str, device: str, attention
     config.num_labels = 1
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     try:
-        if folder and _has_weights(folder):
+        if folder and weights_in(Path(folder)):
             options = {"use_safetensors": True, "trust_remote_code": False, "local_files_only": True}
             model = auto.from_pretrained(folder, config=config, dtype=dtype, attn_implementation=attention, **options)
             weights = "real"
@@ -73,27 +77,23 @@ def load(config: Any, folder: str | None, precision: str, device: str, attention
             weights = "random: latency depends on the architecture, not on the values"
         return model.eval().to(device), weights
     except (MemoryError, torch.OutOfMemoryError) as error:
-        raise NoRoom(f"the model does not fit in memory ({str(error).splitlines()[0]})") from None
+        raise NoRoom(f"the model does not fit in memory ({first_line(error)})") from None
     except RuntimeError as error:
         if "allocate" not in str(error):
             raise
-        raise NoRoom(f"the model does not fit in memory ({str(error).splitlines()[0]})") from None
-    except (OSError, ValueError) as error:
+        raise NoRoom(f"the model does not fit in memory ({first_line(error)})") from None
+    except (OSError, ValueError, SafetensorError) as error:
         what = f"the weights in {folder}" if folder else f"a model of type {config.model_type}"
-        raise Mistake(f"{what} cannot be loaded ({str(error).splitlines()[0]}): check the folder.") from None
+        raise Mistake(f"{what} cannot be loaded ({first_line(error)}): check the folder.") from None
 
 
 def weights_folder(model: str, revision: str | None, mirror: Path | None) -> str | None:
     """Where safetensors are at hand: the model's own folder, the mirror, the hub's cache. Nothing is downloaded."""
-    for folder in (Path(model), *([mirror / model] if mirror else [])):
-        if _has_weights(str(folder)):
-            return str(folder)
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model):
-        return None
-    from huggingface_hub import try_to_load_from_cache
-
-    found = try_to_load_from_cache(model, "model.safetensors", revision=revision)
-    return str(Path(found).parent) if isinstance(found, str) else None
+    name, own = split_id(model)
+    folders = [Path(model)] if Path(model).is_dir() else [mirror / name] if mirror else []
+    with contextlib.suppress(Mistake):  # neither a folder nor an id
+        folders += filter(None, [] if Path(model).is_dir() else [Repository(name, revision or own).cached()])
+    return next((str(folder) for folder in folders if weights_in(folder)), None)
 
 
 def timed(model: Any, weights: str, batch: int, lengths: Iterable[int], device: str) -> Timed:
@@ -175,10 +175,6 @@ def processor_quota(groups: Path = Path("/sys/fs/cgroup")) -> float | None:
         return quota_us / period_us if quota_us > 0 else None
     except (OSError, ValueError):
         return None
-
-
-def _has_weights(folder: str) -> bool:
-    return (Path(folder) / "model.safetensors").is_file()
 
 
 def _fill(model: Any) -> None:

@@ -19,16 +19,12 @@ WIDTH = 100
 
 @dataclass(frozen=True)
 class TaskPlan:
-    """The jobs of one task: for each model the cost of one, all seeds, and how many are still to be done.
-
-    `reason` says why none of them can run; such a task costs nothing.
-    """
+    """The jobs of one task: for each model the cost of one, all seeds, and how many are still to be done."""
 
     task: FineTuned
     costs: Mapping[Role, JobCost]
     seeds: Mapping[Role, tuple[int, ...]]
     left: Mapping[Role, int]
-    reason: str = ""
 
     @property
     def jobs(self) -> int:
@@ -65,11 +61,6 @@ class Plan:
     at_hand: frozenset[str] = frozenset()
 
     @property
-    def runnable(self) -> tuple[TaskPlan, ...]:
-        """Tasks that nothing stands in the way of."""
-        return tuple(task for task in self.tasks if not task.reason)
-
-    @property
     def roles(self) -> tuple[Role, ...]:
         """The models that are selected, the teacher first."""
         return tuple(role for role in ROLES if any(role in task.costs for task in self.tasks))
@@ -81,27 +72,27 @@ class Plan:
 
     def jobs(self) -> tuple[int, int]:
         """How many jobs there are, and how many of them are left to do."""
-        return sum(task.jobs for task in self.runnable), sum(task.to_do for task in self.runnable)
+        return sum(task.jobs for task in self.tasks), sum(task.to_do for task in self.tasks)
 
     def flops(self) -> float:
         """Of what is left to do."""
-        return sum(task.flops for task in self.runnable)
+        return sum(task.flops for task in self.tasks)
 
     def seconds(self, timed: Mapping[Role, Calibration]) -> float:
         """Of what is left to do, one job after another, for the models that were timed."""
-        return sum(task.seconds(role, timed[role]) for task in self.runnable for role in self.roles if role in timed)
+        return sum(task.seconds(role, timed[role]) for task in self.tasks for role in self.roles if role in timed)
 
     def disk(self) -> tuple[int, int]:
         """Bytes of checkpoints that stay, and of the one that a job in flight needs to go on after an interruption."""
-        in_flight = [cost.resumable for task in self.runnable for role, cost in task.costs.items() if task.left[role]]
-        return sum(task.disk(self.keep) for task in self.runnable), max(in_flight, default=0)
+        in_flight = [cost.resumable for task in self.tasks for role, cost in task.costs.items() if task.left[role]]
+        return sum(task.disk(self.keep) for task in self.tasks), max(in_flight, default=0)
 
     def download(self) -> tuple[float, float]:
         """Bytes of data sets and of weights that must be fetched for what is left to do."""
-        data = [DOWNLOAD[part.task.name] for part in self.runnable if part.to_do and part.task.name not in self.at_hand]
+        data = [DOWNLOAD[part.task.name] for part in self.tasks if part.to_do and part.task.name not in self.at_hand]
         # The hub's file holds the head of pre-training, which is about as large as a classifier's.
         weights = [
-            max((part.costs[role].checkpoint for part in self.runnable if part.left.get(role)), default=0)
+            max((part.costs[role].checkpoint for part in self.tasks if part.left.get(role)), default=0)
             for role in self.roles
             if role not in self.at_hand
         ]
@@ -116,7 +107,6 @@ def make_plan(
     precision: str = "fp32",
     keep: Keep = "last",
     cached: Collection[Which] = (),
-    reasons: Mapping[str, str] | None = None,
     at_hand: Iterable[str] = (),
     limit: int | None = None,
 ) -> Plan:
@@ -129,7 +119,6 @@ def make_plan(
         precision: fp32 or bf16.
         keep: which checkpoints stay.
         cached: task, model and seed of each job whose result is stored.
-        reasons: why a task cannot run, by its name.
         at_hand: names of tasks and roles of models whose files are here.
         limit: how many rows of each split are used; None for all.
     """
@@ -142,7 +131,7 @@ def make_plan(
             role: job_cost(TASKS[name], protocol.recipe, shapes[role], precision, limit=limit)
             for role, protocol in chosen.items()
         }
-        parts.append(TaskPlan(TASKS[name], costs, seeds, left, (reasons or {}).get(name, "")))
+        parts.append(TaskPlan(TASKS[name], costs, seeds, left))
     return Plan(tuple(parts), names, keep, frozenset(at_hand))
 
 
@@ -155,11 +144,8 @@ def table(plan: Plan, timed: Mapping[Role, Calibration]) -> list[str]:
     """
     if not plan.tasks:
         return ["No task is selected."]
-    lines = _grid(plan, timed) if plan.runnable else []
-    for part in plan.tasks:
-        if part.reason:
-            lines += _wrapped(f"{part.task.label}: not run: {part.reason.rstrip('.')}.")
-    for sentence in _sentences(plan, timed) if plan.runnable else []:
+    lines = _grid(plan, timed)
+    for sentence in _sentences(plan, timed):
         lines += _wrapped(sentence)
     return lines
 
@@ -177,8 +163,8 @@ def _grid(plan: Plan, timed: Mapping[Role, Calibration]) -> list[str]:
     """The rows between two rules, in columns; only the first is set to the left."""
     names = [plan.names[role].rstrip("/").rsplit("/", 1)[-1][:10] for role in plan.roles]
     rows = [["task", "rows", "steps", "tokens", "jobs", "cached", "PFLOP", *names, "together"]]
-    rows += [_cells(part.task.label, [part], plan.roles, timed) for part in plan.runnable]
-    rows += [_cells("total", plan.runnable, plan.roles, timed)]
+    rows += [_cells(part.task.label, [part], plan.roles, timed) for part in plan.tasks]
+    rows += [_cells("total", plan.tasks, plan.roles, timed)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     gap = " " * (2 if sum(widths) + 2 * (len(widths) - 1) <= WIDTH else 1)
     lines = [
@@ -215,13 +201,13 @@ def _cells(
 def _sentences(plan: Plan, timed: Mapping[Role, Calibration]) -> list[str]:
     """What the table does not say: one paragraph for each matter."""
     said = ["Rows, steps, tokens (with padding) are one job's; FLOPs and times are of all jobs not in the cache."]
-    guessed = [part.task.label for part in plan.runnable if not part.task.counted]
+    guessed = [part.task.label for part in plan.tasks if not part.task.counted]
     if guessed:
         said.append(f"Lengths of {', '.join(guessed)} are estimates; all others were counted on the text.")
     jobs, left = plan.jobs()
     said.append(f"In the cache: {jobs - left} of {jobs} jobs. To do: {left}, {_spent(plan, timed)}.")
     cheap = plan.only(CHEAP)
-    if len(cheap.runnable) == len(CHEAP) < len(plan.runnable):
+    if len(cheap.tasks) == len(CHEAP) < len(plan.tasks):
         said.append(f"The cheap set alone, --tasks {','.join(CHEAP)}: {cheap.jobs()[1]} jobs, {_spent(cheap, timed)}.")
     return [*said, *_device(plan, timed), *_room(plan)]
 
@@ -258,7 +244,7 @@ def _room(plan: Plan) -> list[str]:
     data, weights = plan.download()
     steps = [
         (cost.memory, f"{plan.names[role]} on {part.task.label}")
-        for part in plan.runnable
+        for part in plan.tasks
         for role, cost in part.costs.items()
         if part.left[role]
     ]
@@ -297,4 +283,6 @@ def _rate(rate: float) -> str:
 
 def gigabytes(size: float) -> str:
     """Bytes as one says them: 440 MB, 1.3 GB."""
-    return f"{size / 1e9:,.1f} GB" if size >= 0.95e9 or not size else f"{size / 1e6:,.0f} MB"
+    if size >= 0.95e9 or not size:
+        return f"{size / 1e9:,.1f} GB"
+    return f"{size / 1e6:,.{0 if size >= 0.95e6 else 1}f} MB"

@@ -9,7 +9,7 @@ from pathlib import Path
 from judge.baselines import LARGEST_SEED, Baselines, RecipeName
 from judge.claims import ROLE_NAMES, Role
 from judge.files import Mistake
-from measure.hub import Absent, Files, find_model, find_task
+from measure.hub import Absent, Files, find_model, find_split, find_task
 from measure.jobs import Job
 from measure.recipe import Protocol, protocol_of
 from measure.tasks import TASKS, FineTuned
@@ -34,7 +34,7 @@ class Request:
     seeds: int | tuple[int, ...] | None = None
     limit: int | None = None
     fetch: bool = True
-    _found: dict[str, Files | Absent] = field(default_factory=dict)
+    _found: dict[str, Files | Absent | Mistake] = field(default_factory=dict)
 
     def jobs(self, task: FineTuned, role: Role, device: str) -> list[Job]:
         """One job for each seed.
@@ -46,8 +46,37 @@ class Request:
         self.check(task, role)
         protocol = self.protocol(task, role)
         model, data = self.model(role), self.data(task)
-        precision = precision_on(device, protocol)
-        return [Job(task, role, model, data, seed, protocol, precision, self.limit) for seed in self.seeds_of(protocol)]
+        precision, task = precision_on(device, protocol), self.task(task)
+        limit = self.limit_of(task)
+        return [Job(task, role, model, data, seed, protocol, precision, limit) for seed in self.seeds_of(protocol)]
+
+    def pairs(self) -> tuple[list[Path], int, int | None]:
+        """STS-B's development set, over which models are timed: its files, their rows, and how many are used.
+
+        Raises:
+            Absent: it is not to be had.
+        """
+        task = TASKS["stsb"]
+        split = task.evaluation[0]
+        files = find_split(task.dataset, task.revision, task.config, split.name, self.mirror, fetch=self.fetch)
+        return files, split.rows, self.limit
+
+    def model_name(self, role: Role) -> str:
+        """What a reader knows the model of a role by: the user's own id or folder, or the paper's hub id."""
+        card = self.baselines.models.teacher if role == "teacher" else self.baselines.models.student
+        return self.own.get(role) or card.id
+
+    def at_hand(self, name: str) -> bool:
+        """Whether the files of a task or role were found before."""
+        return isinstance(self._found.get(name), Files)
+
+    def task(self, task: FineTuned) -> FineTuned:
+        """The task as this request runs it, once its data are found; a rehearsal's may have fewer rows."""
+        return task
+
+    def limit_of(self, task: FineTuned) -> int | None:  # noqa: ARG002
+        """How many rows of each of a task's splits are used; None for all."""
+        return self.limit
 
     def check(self, task: FineTuned, role: Role) -> None:
         """Raise Absent where this request has no such job, whatever files are at hand."""
@@ -96,14 +125,14 @@ class Request:
         if found is None:
             try:
                 found = find()
-            except Absent as absent:
+            except (Absent, Mistake) as trouble:
                 if not self.fetch:
                     raise
-                found = absent
+                found = trouble
             self._found[name] = found
-        if isinstance(found, Absent):
-            raise Absent(str(found))
-        return found
+        if isinstance(found, Files):
+            return found
+        raise type(found)(str(found))
 
 
 def precision_on(device: str, protocol: Protocol) -> str:

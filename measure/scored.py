@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from judge.evidence import Dataset, Measurement, Model, Plain, RecipeUsed
 from measure.host import describe_host
+from measure.identity import model_identity
 from measure.jobs import ENGINE, Job
 from measure.results import Result
 
@@ -27,7 +28,7 @@ def _measurement(jobs: Sequence[Job], results: Sequence[Result], look: int, spli
     job, seeds = jobs[0], tuple(job.seed for job in jobs)
     return Measurement(
         quantity=quantity,
-        model=Model(role=job.role, id=job.model.id, revision=job.model.revision, digest=job.model.digest),
+        model=Model(role=job.role, id=job.model.id, revision=job.model.revision, digest=model_identity(job.model)),
         dataset=Dataset(
             id=job.task.dataset,
             config=job.task.config,

@@ -1,18 +1,15 @@
 """STS-B's development set, on which the paper timed its models: the lengths of its pairs, and the pairs themselves."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from judge.files import Mistake
+from judge.files import Mistake, first_line
+from measure.hub import find_config
 
-DATASET, CONFIG, SPLIT = "nyu-mll/glue", "stsb", "validation"
+CONFIG, SPLIT = "stsb", "validation"
 EXAMPLES = 1500
-
-
-class Absent(Exception):
-    """A file that is needed is not in the mirror; the message is one sentence."""
 
 
 def length_counts(baselines: Path) -> dict[int, int]:
@@ -28,40 +25,44 @@ def length_counts(baselines: Path) -> dict[int, int]:
     return counts
 
 
-def load_pairs(mirror: Path | None) -> list[tuple[str, str]]:
-    """The 1,500 sentence pairs in their order, from a folder laid out like the hub.
+def load_pairs(files: Sequence[Path], rows: int = EXAMPLES, limit: int | None = None) -> list[tuple[str, str]]:
+    """The sentence pairs of the development set in their order.
+
+    Args:
+        files: its parquet files.
+        rows: how many pairs they must hold.
+        limit: how many of them to take; None for all.
 
     Raises:
-        Absent: no mirror is given, or it does not hold the split.
-        Mistake: it holds another number of pairs.
+        Mistake: they hold another number of pairs.
     """
-    folder = mirror / DATASET if mirror else None
-    if folder is None or not list((folder / CONFIG).glob(f"{SPLIT}-*.parquet")):
-        raise Absent(
-            f"needs {DATASET} ({CONFIG}, {SPLIT}) in a folder laid out like the hub: give it with --mirror DIR"
-        )
     from pyarrow import parquet
 
-    rows = [row for file in sorted((folder / CONFIG).glob(f"{SPLIT}-*.parquet")) for row in _rows(parquet, file)]
-    if len(rows) != EXAMPLES:
-        raise Mistake(f"{folder} has {len(rows)} pairs in {CONFIG}'s {SPLIT} split, not {EXAMPLES}: download it again.")
-    return rows
+    found = [row for file in files for row in _rows(parquet, file)]
+    if len(found) != rows:
+        folder = files[0].parents[1]
+        raise Mistake(
+            f"{folder} has {len(found):,} pairs in {CONFIG}'s {SPLIT} split, not {rows:,}: download it again."
+        )
+    return found[:limit]
 
 
-def load_tokenizer(model: str, mirror: Path | None) -> Callable[..., Any]:
-    """The tokenizer of a model: from its own folder, or from the mirror.
+def load_tokenizer(model: str, mirror: Path | None, revision: str | None = None) -> Callable[..., Any]:
+    """The tokenizer of a model: from its own folder, the mirror, the hub's cache or the hub.
 
     Raises:
-        Absent: neither holds one.
+        Absent: none of them holds one.
+        Mistake: there is no such model, it has code of its own, or the files are broken.
     """
+    folder = find_config(model, revision, mirror, tokenizer=True).folder
     from transformers import AutoTokenizer
 
-    folder = Path(model) if Path(model).is_dir() else (mirror / model if mirror else None)
-    if folder is None or not any((folder / name).is_file() for name in ("vocab.txt", "tokenizer.json")):
-        raise Absent(f"needs the tokenizer of {model} in a folder laid out like the hub: give it with --mirror DIR")
-    tokenizer: Callable[..., Any] = AutoTokenizer.from_pretrained(
-        str(folder), local_files_only=True, trust_remote_code=False
-    )
+    try:
+        tokenizer: Callable[..., Any] = AutoTokenizer.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:  # the tokenizers library raises no class of its own
+        raise Mistake(f"the tokenizer of {model} cannot be loaded ({first_line(error)}): save it again.") from None
     return tokenizer
 
 

@@ -23,7 +23,7 @@ def lines(verdicts: Sequence[Verdict], *, width: int = 120, absent: int = 0) -> 
     for outcome in ORDER:
         chosen = [v for v in verdicts if v.verdict is outcome]
         if outcome is Outcome.NOT_RUN:
-            yield from _not_run(chosen, width)
+            yield from not_run(chosen, width)
             continue
         known = [v for v in chosen if outcome is Outcome.NOT_REPRODUCED and v.contradiction]
         yield from _group(KNOWN, known, width, "known")
@@ -31,7 +31,7 @@ def lines(verdicts: Sequence[Verdict], *, width: int = 120, absent: int = 0) -> 
     yield "", ""
     # Broken between counts, never between a number and its word.
     parts = counts(verdicts, absent).split("; ")
-    yield from _wrapped("; ".join(part.replace(" ", "\u00a0") for part in parts), width, "")
+    yield from wrapped("; ".join(part.replace(" ", "\u00a0") for part in parts), width, "")
 
 
 def counts(verdicts: Iterable[Verdict], absent: int = 0) -> str:
@@ -57,7 +57,7 @@ def _group(title: str, verdicts: Sequence[Verdict], width: int, colour: str) -> 
     for verdict in verdicts:
         line = f"  {verdict.id:<{names}}  {number(verdict, verdict.published):>{printed}}"
         line += f"  {measured(verdict):<{values}}  {_remark(verdict)}"
-        yield _cut(line, width), ""
+        yield cut(line, width), ""
 
 
 def _remark(verdict: Verdict) -> str:
@@ -84,7 +84,7 @@ def _side(verdict: Verdict) -> str:
     return "value inside" if inside else "value outside"
 
 
-def _not_run(verdicts: Sequence[Verdict], width: int) -> Iterator[Line]:
+def not_run(verdicts: Sequence[Verdict], width: int) -> Iterator[Line]:
     """Claims without a verdict, gathered by reason: they must be seen, not scrolled past."""
     if not verdicts:
         return
@@ -93,14 +93,16 @@ def _not_run(verdicts: Sequence[Verdict], width: int) -> Iterator[Line]:
     for verdict in verdicts:
         reasons.setdefault(verdict.reason, []).append(verdict.id)
     for reason, ids in reasons.items():
-        yield from _wrapped(f"{reason}:", width, "  ")
-        yield from _wrapped(" ".join(ids), width, "    ")
+        yield from wrapped(f"{reason}:", width, "  ")
+        yield from wrapped(" ".join(ids), width, "    ")
 
 
-def _wrapped(text: str, width: int, indent: str) -> Iterator[Line]:
+def wrapped(text: str, width: int, indent: str) -> Iterator[Line]:
+    """A sentence over as many lines as it takes."""
     for line in textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False):
         yield line.replace("\u00a0", " "), ""
 
 
-def _cut(line: str, width: int) -> str:
+def cut(line: str, width: int) -> str:
+    """A line that ends at the terminal's edge."""
     return line if len(line) <= width else line[: width - 3].rstrip() + "..."

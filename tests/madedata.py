@@ -1,83 +1,61 @@
-"""Miniature models, and data sets in the hub's layout that they learn in seconds: no network, no folder beside us."""
+"""Made data for tests: what the rehearsal makes, with as many rows as a test wants."""
 
-import json
-import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from measure.tasks import TASKS, FineTuned, Split
+from measure.made import BERT, CUES, DISTILBERT, NEUTRAL, VOCABULARY, made_rows, miniature, write_split
+from measure.tasks import TASKS
 
-NEUTRAL = [f"word{number}" for number in range(40)]
-CUES = ["red", "blue", "green", "gold", "grey", "pink"]
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "answer", "?", *NEUTRAL, *CUES]
-BERT = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128}
-DISTILBERT = {"dim": 64, "n_layers": 1, "n_heads": 2, "hidden_dim": 128}
+__all__ = ["BERT", "CUES", "DISTILBERT", "NEUTRAL", "VOCABULARY", "made_rows", "miniature", "write_split", "write_task"]
 
 
-def miniature(folder: Path, kind: str = "bert", vocabulary: Path | None = None, **changes: Any) -> str:
-    """Save a pre-training checkpoint of BERT or DistilBERT with random weights and a tokenizer; returns its folder."""
-    import torch
-    from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel
-
-    torch.manual_seed(7)
-    words = vocabulary.read_text(encoding="utf-8").splitlines() if vocabulary else VOCABULARY
-    makers = {"bert": (BertConfig, BertModel, BERT), "distilbert": (DistilBertConfig, DistilBertModel, DISTILBERT)}
-    config, model, sizes = makers[kind]
-    model(config(**{**sizes, "vocab_size": len(words), **changes})).save_pretrained(folder)
-    (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
-    about = {"do_lower_case": True, "model_max_length": 512, "tokenizer_class": "BertTokenizer"}
-    (folder / "tokenizer_config.json").write_text(json.dumps(about), encoding="utf-8")
-    return str(folder)
-
-
-def write_task(mirror: Path, name: str, *, rows: int | None = None, **changes: Any) -> None:
+def write_task(mirror: Path, name: str, *, rows: int | None = None) -> None:
     """Write a task's splits, with as many rows as the official ones have or with `rows`."""
     task = TASKS[name]
     for split in task.splits:
-        write_split(mirror, task, split, list(made_rows(task, rows or split.rows, split.name)), **changes)
+        write_split(mirror, task, split, list(made_rows(task, rows or split.rows, split.name)))
 
 
-def write_split(mirror: Path, task: FineTuned, split: Split, rows: list[dict[str, Any]], **_: Any) -> Path:
-    """Write one split as the hub has it: one parquet file."""
-    import pyarrow
-    from pyarrow import parquet
+def byte_level(folder: Path) -> int:
+    """Save a byte-level tokenizer, as RoBERTa's is, that was trained on the words of made data; returns its tokens."""
+    import tokenizers
+    from tokenizers import decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
 
-    folder = mirror / task.dataset / task.config
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{split.name}-00000-of-00001.parquet"
-    parquet.write_table(pyarrow.Table.from_pylist(rows), path)
-    return path
+    special = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
+    made = tokenizers.Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    words = [f" {word}" for word in (*NEUTRAL, *CUES, "answer", "?")] * 3
+    made.train_from_iterator(
+        words,
+        trainers.BpeTrainer(
+            vocab_size=400,
+            special_tokens=list(special.values()),
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
+    made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=made,
+        cls_token="<s>",
+        sep_token="</s>",
+        model_input_names=["input_ids", "attention_mask"],
+        **special,
+    )
+    tokenizer.save_pretrained(folder)
+    return len(tokenizer)
 
 
-def made_rows(task: FineTuned, number: int, salt: str) -> Iterator[dict[str, Any]]:
-    """Rows whose label is told by one coloured word; answers are the colour after the word `answer`."""
-    chance = random.Random(f"{task.name} {salt}")
-    for index in range(number):
-        if task.kind == "question answering":
-            yield _question(chance, index)
-            continue
-        label = chance.randrange(len(task.classes) or len(CUES))
-        texts = {column: _sentence(chance) for column in task.columns}
-        texts[task.columns[-1]] = _sentence(chance, CUES[label])
-        yield {**texts, "label": float(label) if task.kind == "regression" else label, "idx": index}
+def roberta(folder: Path, **changes: Any) -> str:
+    """Save a miniature of RoBERTa's kind: byte-level tokens, one token type, positions behind the padding token's."""
+    import torch
+    from transformers import RobertaConfig, RobertaModel
 
-
-def _sentence(chance: random.Random, cue: str | None = None) -> str:
-    words = [chance.choice(NEUTRAL) for _ in range(chance.randrange(3, 9))]
-    if cue:
-        words.insert(chance.randrange(len(words) + 1), cue)
-    return " ".join(words)
-
-
-def _question(chance: random.Random, index: int) -> dict[str, Any]:
-    before, after, cue = _sentence(chance), _sentence(chance), chance.choice(CUES)
-    context = f"{before} answer {cue} {after}"
-    start = len(before) + len(" answer ")
-    return {
-        "id": f"made-{index}",
-        "title": "made",
-        "question": "answer ?",
-        "context": context,
-        "answers": {"text": [cue], "answer_start": [start]},
-    }
+    sizes = {"vocab_size": byte_level(folder), "type_vocab_size": 1, "max_position_embeddings": 130, **BERT}
+    config = RobertaConfig(**{**sizes, "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, **changes})
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        RobertaModel(config).save_pretrained(folder)
+    return str(folder)

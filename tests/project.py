@@ -21,6 +21,7 @@ class Project:
 
     def __init__(self, path: Path, *, claims: bool = True) -> None:
         self.path = path
+        (path / "tmp").mkdir()
         for name in LINKED:
             (path / name).symlink_to(ROOT / name)
         for name in COPIED:
@@ -38,7 +39,11 @@ class Project:
 
     def python(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
         """Run Python in the copy, with caches of its own and without a hub."""
-        caches = {"XDG_CACHE_HOME": str(self.path / "caches"), "HF_HUB_OFFLINE": "1"}
+        caches = {
+            "XDG_CACHE_HOME": str(self.path / "caches"),
+            "TMPDIR": str(self.path / "tmp"),  # whoever trains elsewhere on this machine is no concern of ours
+            "HF_HUB_OFFLINE": "1",
+        }
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=self.path,

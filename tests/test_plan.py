@@ -110,15 +110,6 @@ def test_only_what_is_selected_is_shown() -> None:
     assert table(plan_of(set()), TIMED) == ["No task is selected."]
 
 
-def test_a_task_that_cannot_run_says_why_and_costs_nothing() -> None:
-    plan = plan_of({"rte", "mnli"}, reasons={"mnli": "split missing: no mnli/train-*.parquet."})
-    lines = table(plan, TIMED)
-    assert plan.flops() == plan_of({"rte"}).flops()
-    assert "MNLI: not run: split missing: no mnli/train-*.parquet." in lines
-    assert cells(lines, "total")[1:3] == cells(lines, "RTE")[1:3]
-    assert table(plan_of({"mnli"}, reasons={"mnli": "split missing"}), TIMED) == ["MNLI: not run: split missing."]
-
-
 def test_unlike_batches_of_teacher_and_student_are_both_shown() -> None:
     plan = make_plan(protocols({"mnli", "wnli"}, recipe="prior-study"), SHAPES, NAMES)
     assert cells(table(plan, TIMED), "MNLI")[2] == "73,632/36,816"
@@ -159,19 +150,16 @@ def test_what_is_at_hand_is_not_downloaded() -> None:
 @given(
     tasks=chosen_tasks,
     names=st.tuples(st.text("abc-/ ", min_size=1, max_size=80), st.text("xyz", min_size=1, max_size=80)),
-    reason=st.text("no data.", min_size=1, max_size=300),
-    missing=chosen_tasks,
     slow=st.floats(1e-6, 100),
     recipe=st.sampled_from(["paper", "prior-study"]),
     seeds=st.integers(1, 50),
 )
 def test_no_line_is_wider_than_100_columns(
-    tasks: set[str], names: tuple[str, str], reason: str, missing: set[str], slow: float, recipe: Any, seeds: int
+    tasks: set[str], names: tuple[str, str], slow: float, recipe: Any, seeds: int
 ) -> None:
     timed = {role: replace(line, rate=line.rate / slow) for role, line in TIMED.items()}
     asked = protocols(tasks, seeds=tuple(range(seeds)), recipe=recipe)
-    reasons = dict.fromkeys(missing, reason)
-    lines = table(make_plan(asked, SHAPES, dict(zip(ROLES, names, strict=True)), reasons=reasons), timed)
+    lines = table(make_plan(asked, SHAPES, dict(zip(ROLES, names, strict=True))), timed)
     assert max(map(len, lines)) <= 100
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.madedata import miniature, write_task
 from tests.project import LEAN, Project
-from tests.test_full_run import small
+from tests.test_full_run import MODELS, small
 
 pytest.importorskip("torch", reason="the plan times a training step")
 
@@ -87,19 +87,21 @@ def test_without_torch_it_says_what_to_install(tmp_path: Path) -> None:
     assert "INTERNALERROR" not in done.stdout + done.stderr
 
 
-def test_a_disk_that_is_too_small_for_what_is_kept_stops_the_run_before_it_begins(mirror: Path, tmp_path: Path) -> None:
-    project = Project(tmp_path)
+def test_a_disk_that_is_too_small_for_what_is_kept_stops_the_run_before_it_begins(tmp_path: Path) -> None:
+    project, mirror = small(tmp_path / "project"), tmp_path / "mirror"
+    for model, kind in zip(MODELS, ("bert", "distilbert"), strict=True):
+        miniature(mirror / model, kind)
+    write_task(mirror, "wnli")
     script = (
         "import sys, pytest, measure.store; measure.store.Store.free_bytes = lambda self: 100_000; "
         "sys.exit(pytest.main(sys.argv[1:]))"
     )
-    own = ("--teacher", "me/teacher", "--student", "me/student", "--mirror", str(mirror))
     slow = (*LEAN, "claims/test_glue.py", "--runslow", "--keep-checkpoints", "all")
-    done = project.python("-c", script, *slow, *own)
+    done = project.python("-c", script, *slow, "--mirror", str(mirror))
     said = done.stdout + done.stderr
     assert done.returncode == pytest.ExitCode.USAGE_ERROR, said
     assert "10 jobs need " in said
-    assert "0 MB are free: make room, pass --keep-checkpoints none, or name another disk with --cache." in said
+    assert "0.1 MB are free: make room, pass --keep-checkpoints none, or name another disk with --cache." in said
     # Without weights nothing would be kept, so the same disk is no reason to refuse.
     assert project.python("-c", script, *slow).returncode == pytest.ExitCode.OK
 

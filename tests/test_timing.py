@@ -17,9 +17,11 @@ from fixtures import timing
 from judge.files import Mistake
 from judge.latency import overhead_in_layers
 from judge.statistics import pair_ratio
+from measure.hub import find_split
 from measure.latency import FEWEST, MOST, Turn, number_of_pairs, pairs, pilot_seconds, spread_lengths, turns
 from measure.models import NoRoom, check_room, gpu_neighbours, processor_quota
-from measure.stsb import EXAMPLES, Absent, length_counts, load_pairs
+from measure.stsb import EXAMPLES, length_counts, load_pairs
+from measure.tasks import GLUE
 from tests.project import ROOT
 
 COUNTS = length_counts(ROOT / "baselines")
@@ -38,7 +40,7 @@ def test_lengths_are_counted_again_from_the_real_pairs() -> None:
 
     tokenizer = load_tokenizer("google-bert/bert-base-uncased", MIRROR)
     found: dict[int, int] = {}
-    for one, other in load_pairs(MIRROR):
+    for one, other in load_pairs(find_split(*GLUE, "stsb", "validation", MIRROR)):
         length = len(tokenizer(one, other)["input_ids"])
         found[length] = found.get(length, 0) + 1
     assert found == COUNTS
@@ -170,9 +172,7 @@ def test_a_model_without_room_is_refused_before_it_is_made() -> None:
         check_room(1e6 * 2**30, "cpu")
 
 
-def test_a_mirror_without_the_split_is_absent_and_a_short_one_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(Absent, match="give it with --mirror DIR"):
-        load_pairs(tmp_path)
+def test_a_development_set_of_another_size_is_a_mistake(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
     import pyarrow
 
@@ -180,8 +180,8 @@ def test_a_mirror_without_the_split_is_absent_and_a_short_one_a_mistake(tmp_path
     folder.mkdir(parents=True)
     table = pyarrow.table({"sentence1": ["a"], "sentence2": ["b"]})
     parquet.write_table(table, folder / "validation-00000-of-00001.parquet")
-    with pytest.raises(Mistake, match="has 1 pairs in stsb's validation split, not 1500: download it again"):
-        load_pairs(tmp_path)
+    with pytest.raises(Mistake, match="has 1 pairs in stsb's validation split, not 1,500: download it again"):
+        load_pairs(find_split(*GLUE, "stsb", "validation", tmp_path, fetch=False))
 
 
 def test_real_weights_are_used_where_they_are_at_hand(tmp_path: Path) -> None:

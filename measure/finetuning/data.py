@@ -7,7 +7,7 @@ from typing import Any
 import datasets
 from pyarrow import parquet, types
 
-from judge.files import Mistake
+from judge.files import Mistake, first_line
 from measure.tasks import FineTuned, Split
 
 # STS-B's similarity runs from 0 to 5.
@@ -52,7 +52,7 @@ def _read(path: Path, where: str) -> Any:
         # With a name of its own: the library would make one from all of the content.
         return datasets.Dataset(parquet.read_table(path), fingerprint=path.name)
     except Exception as error:  # pyarrow's and the library's own, which differ from version to version
-        raise Mistake(f"{where} cannot be read from {path} ({_first_line(error)}): download it again.") from None
+        raise Mistake(f"{where} cannot be read from {path} ({first_line(error)}): download it again.") from None
 
 
 def _joined(parts: list[Any], where: str) -> Any:
@@ -85,8 +85,3 @@ def _check_labels(rows: Any, task: FineTuned, where: str) -> None:
         if type(value) is not type(low) or not low <= value <= high:
             what = "unlabelled rows" if value in (-1, None) else f"the label {value!r}"
             raise Mistake(f"{where} has {what}, and {task.label} has labels from {low} to {high}: download it again.")
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -9,11 +9,12 @@ from typing import Any
 
 import datasets
 
-from judge.files import write
+from judge.files import Mistake, write
 from measure.cachefolder import erase
 from measure.finetuning.data import load_rows
 from measure.finetuning.windows import evaluation_windows, training_windows
 from measure.hub import digest_of
+from measure.identity import tokenizer_form
 from measure.jobs import Job
 from measure.store import Store
 from measure.tasks import Split
@@ -54,7 +55,7 @@ def tokens_of(job: Job, split: Split, tokenizer: Any, store: Store, *, training:
     """
     facts = {
         "form": FORM,
-        "tokenizer": _form(tokenizer),
+        "tokenizer": tokenizer_form(tokenizer),
         "task": job.task.name,
         "data": [job.data.digest, split.name, job.limit],
         "training": training,
@@ -94,9 +95,19 @@ def _kept(store: Store, name: str, make: Callable[[Path], None]) -> Path:
                 make(draft / path.name)
                 write(digest, digest_of([(name, draft / path.name)]) + "\n")
                 (draft / path.name).replace(path)
+            except Exception as error:
+                raise _first(error) from None
             finally:
                 erase(draft)
     return path
+
+
+def _first(error: BaseException) -> BaseException:
+    """The system's error under this one, if any: where a disk is full, `datasets` fails again as it closes the file."""
+    under: BaseException | None = error
+    while under is not None and not isinstance(under, Mistake | OSError):
+        under = under.__cause__ or under.__context__
+    return under or error
 
 
 def _whole(path: Path, digest: Path) -> bool:
@@ -104,13 +115,6 @@ def _whole(path: Path, digest: Path) -> bool:
         return digest.read_text(encoding="ascii").strip() == digest_of([(path.stem, path)])
     except (OSError, ValueError):
         return False
-
-
-def _form(tokenizer: Any) -> dict[str, Any]:
-    """What decides how a tokenizer cuts text, without what its last call left in it."""
-    raw = json.loads(tokenizer.backend_tokenizer.to_str())
-    outside = {name: getattr(tokenizer, name) for name in ("truncation_side", "split_special_tokens", "cls_token_id")}
-    return {name: value for name, value in raw.items() if name not in ("truncation", "padding")} | outside
 
 
 def _function(job: Job, tokenizer: Any, training: bool) -> Callable[[Any], Any]:

@@ -4,9 +4,10 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoTokenizer
 
-from judge.files import Mistake
+from judge.files import Mistake, first_line
+from measure.architecture import config_in, has_head, no_head
 from measure.finetuning.room import memory_is_short
 from measure.hub import Files
 from measure.tasks import FineTuned
@@ -25,10 +26,15 @@ def load_tokenizer(files: Files) -> Any:
     Raises:
         Mistake: its files are missing or broken, or it is a slow one, which keeps no offsets.
     """
+    config = config_in(files.folder, files.id)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(files.folder), local_files_only=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(files.folder), config=config, local_files_only=True, trust_remote_code=False
+        )
     except Exception as error:  # the tokenizers library raises no class of its own
-        raise Mistake(f"the tokenizer of {files.id} cannot be loaded ({_first_line(error)}): save it there.") from None
+        raise Mistake(
+            f"the tokenizer of {files.id} cannot be loaded ({first_line(error)}): save it there as tokenizer.json."
+        ) from None
     # Without its files the library makes one that knows special tokens only, to which every word is unknown.
     if len(tokenizer) <= len(tokenizer.all_special_ids):
         raise Mistake(f"{files.id} has no tokenizer: save it beside the weights, as tokenizer.json or vocab.txt.")
@@ -46,16 +52,15 @@ def load_model(files: Files, task: FineTuned, max_length: int) -> tuple[Any, tup
         max_length: the longest input in tokens.
 
     Raises:
-        Mistake: the weights cannot be loaded, are not this architecture's, have a head of another width, or the model
-            reads fewer tokens than asked.
+        Mistake: it is no encoder, has no such head, its weights cannot be loaded, are not this architecture's or have a
+            head of another width, or it reads fewer tokens than asked.
     """
-    folder, auto = str(files.folder), getattr(transformers, HEADS[task.kind])
+    folder, auto = str(files.folder), HEADS[task.kind]
+    config = config_in(files.folder, files.id, num_labels=task.outputs)
+    config.problem_type = "regression" if task.kind == "regression" else None
+    _check_usable(files, config, auto)
     try:
-        config = AutoConfig.from_pretrained(
-            folder, num_labels=task.outputs, local_files_only=True, trust_remote_code=False
-        )
-        config.problem_type = "regression" if task.kind == "regression" else None
-        model, loaded = auto.from_pretrained(
+        model, loaded = getattr(transformers, auto).from_pretrained(
             folder,
             config=config,
             dtype=torch.float32,
@@ -68,7 +73,7 @@ def load_model(files: Files, task: FineTuned, max_length: int) -> tuple[Any, tup
     except Exception as error:  # also safetensors' own, which is no class of the language's, where a file was cut
         if memory_is_short(error):
             raise
-        raise Mistake(f"the weights of {files.id} cannot be loaded ({_first_line(error)}): check the folder.") from None
+        raise Mistake(f"the weights of {files.id} cannot be loaded ({first_line(error)}): check the folder.") from None
     positions = _positions(model, max_length)
     if positions < max_length:
         raise Mistake(
@@ -83,7 +88,7 @@ def check_vocabulary(files: Files, tokenizer: Any, model: Any) -> None:
     Raises:
         Mistake: the tokenizer is another model's.
     """
-    tokens, known = len(tokenizer), model.get_input_embeddings().num_embeddings
+    tokens, known = len(tokenizer), len(model.get_input_embeddings().weight)
     if tokens > known:
         raise Mistake(
             f"the tokenizer of {files.id} has {tokens:,} tokens and its weights know {known:,}: save model and "
@@ -91,9 +96,21 @@ def check_vocabulary(files: Files, tokenizer: Any, model: Any) -> None:
         )
 
 
+def _check_usable(files: Files, config: Any, auto: str) -> None:
+    """Refuse what has no such head, and weights that are only a change of another model's."""
+    if not has_head(config, auto):
+        raise Mistake(no_head(config.model_type, auto))
+    if (files.folder / "adapter_config.json").is_file():
+        raise Mistake(
+            f"{files.id} holds an adapter (adapter_config.json): merge it into its model's weights and save the whole."
+        )
+
+
 def _positions(model: Any, unlimited: int) -> int:
     """How many tokens a model reads at most."""
-    positions = int(getattr(model.config, "max_position_embeddings", unlimited))
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if not isinstance(positions, int) or positions < 1:  # relative ones have no end
+        return unlimited
     # RoBERTa and its like count positions from behind the number of their padding token.
     first = getattr(getattr(model.base_model, "embeddings", None), "padding_idx", None)
     return positions if first is None else positions - first - 1
@@ -124,8 +141,3 @@ def _left_over(model: Any, body: str, loaded: dict[str, Any]) -> list[str]:
     parts = {name for name, _ in model.base_model.named_children()}
     unused = sorted(key for key in loaded["unexpected_keys"] if key.removeprefix(body).split(".")[0] in parts)
     return [key for key in unused if not key.endswith("position_ids")]  # a constant that old checkpoints hold
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".") if lines else type(error).__name__

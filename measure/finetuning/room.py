@@ -1,6 +1,7 @@
 """Whether a job has room, asked before the training and not found out after an hour."""
 
 import gc
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -45,6 +46,14 @@ def check_memory(job: Job, model: Any, device: str, free: int | None = None) -> 
             f"{job} needs {needed / 2**30:.1f} GiB of memory before the first example, and {free / 2**30:.1f} GiB are "
             f"free on {device}: free some, or use a larger device."
         )
+
+
+def cannot_write(what: str, folder: Path, error: Exception) -> Mistake:
+    """The sentence for something that a library could not write into a folder, whatever kind of error it raised."""
+    reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    return Mistake(
+        f"{what} cannot be written to {folder} ({reason}): make room, or name another disk with --cache DIR."
+    )
 
 
 def memory_is_short(error: BaseException) -> bool:

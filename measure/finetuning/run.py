@@ -15,7 +15,7 @@ from judge.files import Mistake
 from measure.finetuning.features import tokens_of
 from measure.finetuning.midrun import Midrun, forget, newest
 from measure.finetuning.pretrained import check_vocabulary, load_model, load_tokenizer
-from measure.finetuning.room import check_disk, check_memory, give_back_memory, memory_is_short
+from measure.finetuning.room import cannot_write, check_disk, check_memory, give_back_memory, memory_is_short
 from measure.finetuning.scoring import Scored, score_splits
 from measure.finetuning.trainer import FineTuner, Watch, columns_of, make_trainer
 from measure.host import SUITE_VERSION, commit, describe_host, versions
@@ -54,7 +54,7 @@ def run(
         Stopped: `watch` asked for it.
     """
     started = time.monotonic()
-    _quiet()
+    quiet()
     phase("tokenising")
     tokenizer = load_tokenizer(job.model)
     for split in job.task.evaluation:  # what is wrong with them is said now, not after the training
@@ -121,10 +121,14 @@ def _train_in(
 def _save(model: Any, tokenizer: Any, folder: Path) -> Path:
     """Write the fine-tuned model and its tokenizer, as the tokenizer was before its last call left a length in it."""
     shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed here
-    model.save_pretrained(folder)
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()
-    tokenizer.save_pretrained(folder)
+    try:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    except Exception as error:  # the operating system's, safetensors' or tokenizers', which have no common class
+        shutil.rmtree(folder, ignore_errors=True)
+        raise cannot_write("the fine-tuned model", folder.parent, error) from None
     return folder
 
 
@@ -156,7 +160,7 @@ def _result(job: Job, trainer: FineTuner, scored: Scored, device: str, started: 
     )
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Silence the libraries' own progress bars and reports: the suite says what is going on."""
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -13,7 +13,7 @@ from transformers import DataCollatorWithPadding, Trainer, TrainerCallback, Trai
 
 from judge.files import Mistake
 from measure.finetuning.midrun import mark_whole
-from measure.finetuning.room import memory_is_short
+from measure.finetuning.room import cannot_write, memory_is_short
 from measure.jobs import Job
 
 # Fused: the same numbers from fewer passes over memory; the default of transformers 5.
@@ -85,11 +85,7 @@ class FineTuner(Trainer):
             shutil.rmtree(folder, ignore_errors=True)
             if memory_is_short(error):
                 raise
-            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-            raise Mistake(
-                f"a mid-run checkpoint cannot be written to {folder.parent} ({reason}): make room, or name another "
-                "disk with --cache DIR."
-            ) from None
+            raise cannot_write("a mid-run checkpoint", folder.parent, error) from None
 
 
 class Watcher(TrainerCallback):
