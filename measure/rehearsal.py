@@ -121,6 +121,19 @@ class Rehearsal(Request):
         return folder
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute in one thread: a miniature has no work for two, which wait for each other on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def rehearsed(baselines: Baselines) -> Baselines:
     """The baselines for a rehearsal: miniatures for the two models, and the numbers of rows that it evaluates on."""
     tasks = {
