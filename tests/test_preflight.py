@@ -45,7 +45,10 @@ def start(project: Project, mirror: Path, *more: str, code: int) -> str:
 def test_the_page_comes_before_the_first_job_and_not_where_nothing_is_left_to_do(mirror: Path, tmp_path: Path) -> None:
     project = small(tmp_path / "project")
     said = start(project, mirror, "-k", "wnli or rte or gpu", code=pytest.ExitCode.OK)
-    page = " ".join(said[said.index("before the first job") : said.index("job 1 of 2")].split())
+    start_of_page = said.index("before the first job")
+    page = said[start_of_page : said.index("claims/test_glue.py", start_of_page)]  # jobs are not shown in CI
+    assert all(len(line) <= 100 for line in page.splitlines())
+    page = " ".join(page.split())
     for text in (
         "device cpu, fp32",
         "GiB of memory free",
@@ -59,7 +62,6 @@ def test_the_page_comes_before_the_first_job_and_not_where_nothing_is_left_to_do
         "skipped speed.gpu_batch1, speed.gpu_batch32, speed.gpu_full_pass: needs a GPU",
     ):
         assert text in page, text
-    assert all(len(line) <= 100 for line in said[said.index("before the") : said.index("job 1")].splitlines())
     again = start(project, mirror, "--tasks", "wnli", code=pytest.ExitCode.OK)
     assert "before the first job" not in again
 
