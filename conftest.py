@@ -73,7 +73,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--evidence": {
         "action": "append",
         "metavar": "FILE",
-        "help": "judge this file of recorded measurements and measure nothing; can be repeated. Default: measure",
+        "help": "judge this file of recorded measurements, or all in this folder, and measure nothing; can be "
+        "repeated. Default: measure",
     },
     "--record": {
         "metavar": "FILE",

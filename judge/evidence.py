@@ -2,16 +2,20 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from judge.claims import Role, Text
-from judge.files import Record, pretty, read, write
+from judge.files import Mistake, Record, pretty, read, write
 from judge.statistics import Pair
 
-SCHEMA = 1
+# 2 came with digests. A file of schema 1 is still read: it was recorded before there were any.
+SCHEMA, SCHEMA_WITHOUT_DIGESTS = 2, 1
+# Enough letters to tell the measurements of a file apart; the digest over all of them is whole.
+LETTERS = 16
 Plain = int | float | str | bool | None
 # What makes times of the same models different measurements.
 SETTING = ("device", "batch", "threads", "tokenisation")
@@ -133,21 +137,89 @@ class Evidence(Record):
     measurements: tuple[Measurement, ...]
 
 
+class Stored(Evidence):
+    """Evidence as its file holds it: with the digest of its measurements, and the first letters of each one's own.
+
+    The first says that something was edited, the second which measurement. Both are made of what was measured, not of
+    the file's bytes, so that a file may be indented anew. They find slips, not forgers: whoever edits a number on
+    purpose can write a new digest too.
+    """
+
+    digest: str = ""
+    digests: tuple[str, ...] = ()
+
+
 def read_evidence(path: Path) -> Evidence:
-    """Read and validate an evidence file.
+    """Read and validate an evidence file, and hold its measurements against their digests.
 
     Raises:
-        Mistake: it is missing, not JSON, of a newer schema, or a record in it is not whole.
+        Mistake: it is missing, not JSON, of a newer schema, a record in it is not whole, or one was edited since.
     """
-    return read(Evidence, path, schema=SCHEMA)
+    stored = read(Stored, path, schema=SCHEMA)
+    if stored.schema_ > SCHEMA_WITHOUT_DIGESTS or stored.digest or stored.digests:
+        _verify(path, stored)
+    return Evidence.model_construct(**{name: getattr(stored, name) for name in Evidence.model_fields})
+
+
+def evidence_files(given: Sequence[Path]) -> list[Path]:
+    """The files given, and those of every folder given: its .json files in the order of their names.
+
+    Raises:
+        Mistake: a folder holds none, or cannot be read.
+    """
+    files: list[Path] = []
+    for path in given:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        try:
+            inside = sorted(file for file in path.iterdir() if file.suffix == ".json")
+        except OSError as error:
+            raise Mistake(f"{path} cannot be read ({error.strerror}): give a folder of evidence files.") from None
+        if not inside:
+            raise Mistake(f"{path} is a folder without a .json file: give one that holds evidence.")
+        files += inside
+    return files
 
 
 def write_evidence(path: Path, evidence: Evidence) -> None:
-    """Write an evidence file in one rename. Raises Mistake where that cannot be."""
-    write(path, pretty(evidence))
+    """Write an evidence file with its digests in one rename. Raises Mistake where that cannot be."""
+    fields = {name: getattr(evidence, name) for name in Evidence.model_fields} | {"schema_": SCHEMA}
+    each = tuple(_digest(measurement) for measurement in evidence.measurements)
+    write(path, pretty(Stored.model_construct(**fields, digest=digest(evidence), digests=each)))
 
 
 def digest(evidence: Evidence) -> str:
     """SHA-256 of the measurements alone, whenever and with whichever versions they were recorded."""
-    text = json.dumps([m.model_dump(mode="json") for m in evidence.measurements], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _sha256([_plain(measurement) for measurement in evidence.measurements])
+
+
+def _verify(path: Path, stored: Stored) -> None:
+    """Say which measurement is not what was written; of one that was added or taken out, that there is one."""
+    found = [_digest(measurement) for measurement in stored.measurements]
+    if stored.digest == digest(stored) and list(stored.digests) == found:
+        return
+    what = "the measurements are not those that were written"
+    if len(found) == len(stored.digests):
+        changed = [n for n, (now, then) in enumerate(zip(found, stored.digests, strict=True)) if now != then]
+        if changed:
+            measurement, others = stored.measurements[changed[0]], len(changed) - 1
+            more = f" (and {others} more)" if others else ""
+            where = f"/measurements/{changed[0]} ({measurement.quantity} of {measurement.model.id}){more}"
+            what = f"{where}: this is not what was written"
+    else:
+        what += f", {len(stored.digests)} of them, of which the file now holds {len(found)}"
+    raise Mistake(f"{path}, {what}, since the digest differs: restore the file, or record it again.")
+
+
+def _digest(measurement: Measurement) -> str:
+    return _sha256(_plain(measurement))[:LETTERS]
+
+
+def _plain(measurement: Measurement) -> dict[str, object]:
+    """What was recorded, without what was left out, so that a field of a later version changes no older digest."""
+    return measurement.model_dump(mode="json", exclude_defaults=True)
+
+
+def _sha256(plain: object) -> str:
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

@@ -13,7 +13,8 @@ from judge.evidence import Plain
 from judge.files import Record
 from judge.statistics import Estimate, Interval, seeds_to_settle
 
-SCHEMA = 1
+# 2 came with the digests of the evidence that was judged. A file of schema 1 is still read.
+SCHEMA = 2
 # Bounds and values are decimal fractions held in binary: 3.5 - 0.1 must not miss 3.4 by the last bit.
 ROUNDING_ERROR = 1e-9
 Mode = Literal["skip", "fail", "side"]
@@ -37,8 +38,9 @@ class Verdict(Record):
     """What was decided about one claim, with all that is needed to see why.
 
     `value`, `interval` (low, high; None where there is none), `published` and `bounds` (None on an open side) are in
-    `unit`. `raw` are the measured numbers by name, `evidence` the files or the run they came from, `marks` short labels
-    that restrict the use of the verdict, `notes` second readings and remarks. `to_settle` is the number of seeds with
+    `unit`. `raw` are the measured numbers by name, `evidence` the files they came from and `digests` those of their
+    measurements, in the same order, `marks` short labels that restrict the use of the verdict, `notes` second readings
+    and remarks. `to_settle` is the number of seeds with
     an 80 % chance of deciding an inconclusive claim; 0 says that more than 50 would be needed.
     """
 
@@ -65,6 +67,7 @@ class Verdict(Record):
     notes: tuple[str, ...] = ()
     raw: dict[str, list[float]] = {}
     evidence: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
     nodeid: str = ""
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from judge.files import Mistake, read
 from judge.verdicts import SCHEMA, VerdictFile
 from report.badges import write_badges
+from report.commands import add_commands
+from report.page.command import add_render
 from report.summary import summary
 
-DESCRIPTION = "What a CI job makes of results/verdicts.json, without measuring or judging anything again."
+DESCRIPTION = "What is made of recorded evidence and of verdicts.json, without measuring or judging anything again."
 BADGES = """Write one badge per claim and one in total into FOLDER.
 
 For each claim FOLDER/ID.json, which a badge server reads over https, and FOLDER/ID.svg, which needs no server; the same
@@ -24,22 +26,23 @@ It stays under the 1 MiB that a job summary may hold, and whatever RESULTS says 
 EXAMPLES = """examples:
   python -m report badges results/verdicts.json badges
   python -m report summary results/verdicts.json >> "$GITHUB_STEP_SUMMARY"
+  python -m report check evidence results/verdicts.json
+  python -m report render results/verdicts.json --evidence evidence
 
-Exits with 0, or with 2 and one sentence where RESULTS cannot be read or FOLDER cannot be written to. Whether a claim
-holds never changes the exit code."""
+Exits with 0, or with 2 and one sentence where something cannot be read or written; check and compare --fail also with
+1. Whether a claim holds never changes the exit code. `python -m report COMMAND --help` says more."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; 0, or 2 after one sentence on stderr."""
+    """Run one command; its exit code, or 2 after one sentence on stderr."""
     options = _parser().parse_args(arguments)
     try:
-        file = read(VerdictFile, options.results, schema=SCHEMA)
-        text = _badges(file, options.folder) if options.command == "badges" else summary(file)
+        text, code = options.run(options)
         _print(text)
     except Mistake as mistake:
         print(mistake, file=sys.stderr)
         return 2
-    return 0
+    return int(code)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m report", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw
     )
-    commands = parser.add_subparsers(dest="command", metavar="{badges,summary}", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, description in (("badges", BADGES), ("summary", SUMMARY)):
         command = commands.add_parser(
             name, help=description.splitlines()[0], description=description, formatter_class=raw
@@ -56,15 +59,24 @@ def _parser() -> argparse.ArgumentParser:
     commands.choices["badges"].add_argument(
         "folder", type=Path, metavar="FOLDER", help="where the badges lie; made where it is missing"
     )
+    commands.choices["badges"].set_defaults(run=_badges)
+    commands.choices["summary"].set_defaults(run=_summary)
+    add_commands(commands)
+    add_render(commands)
     return parser
 
 
-def _badges(file: VerdictFile, folder: Path) -> str:
-    made, kept, unlisted = write_badges(file, folder)
+def _summary(options: argparse.Namespace) -> tuple[str, int]:
+    return summary(read(VerdictFile, options.results, schema=SCHEMA)), 0
+
+
+def _badges(options: argparse.Namespace) -> tuple[str, int]:
+    folder = options.folder
+    made, kept, unlisted = write_badges(read(VerdictFile, options.results, schema=SCHEMA), folder)
     said = f"{folder}: {len(made)} badges written, {len(kept)} kept with the verdicts of earlier runs\n"
     if unlisted:
         said += f"not in the verdicts, but still there and in the total: {', '.join(unlisted)}\n"
-    return said
+    return said, 0
 
 
 def _print(text: str) -> None:

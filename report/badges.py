@@ -232,5 +232,5 @@ def _library() -> Callable[..., str]:
     try:
         from badgepy import badge
     except ImportError:
-        raise Mistake('badges are drawn by badgepy, which is not installed: pip install -e ".[badges]"') from None
+        raise Mistake('badges are drawn by badgepy, which is not installed: pip install -e ".[report]"') from None
     return badge

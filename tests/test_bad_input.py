@@ -1,6 +1,6 @@
 """A user's mistakes: one sentence with what is wrong, where, and what to do; never a traceback, never a pass."""
 
-import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,7 @@ def test_wrong_marks_under_xdist_are_an_error_never_a_pass(project: Project) -> 
 
 
 def newer(data: dict[str, Any]) -> None:
-    data["schema"] = 2
+    data["schema"] = 3
 
 
 def misspell_quantity(data: dict[str, Any]) -> None:
@@ -131,7 +131,7 @@ def misspell_quantity(data: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (newer, "has schema 2, and this suite reads up to 1: update the suite."),
+        (newer, "has schema 3, and this suite reads up to 2: update the suite."),
         (misspell_quantity, "/measurements/3/quantty: unknown key 'quantty', did you mean 'quantity'?"),
     ],
 )
@@ -172,9 +172,8 @@ def test_evidence_that_must_not_be_judged_is_an_error(
 
 
 def test_the_same_measurement_with_two_values(project: Project) -> None:
-    data = json.loads((project.path / EVIDENCE).read_text())
-    data["measurements"][0]["values"] = [0.6]
-    (project.path / "other.json").write_text(json.dumps(data))
+    shutil.copy2(project.path / EVIDENCE, project.path / "other.json")
+    project.change("other.json", lambda data: data["measurements"][0].update(values=[0.6]))
     sentence = refusal(project, "claims/", "--evidence", EVIDENCE, "--evidence", "other.json")
     assert "glue.cola.matthews_correlation of google-bert/bert-base-uncased (seed 42)" in sentence
     assert f"in {EVIDENCE} and in other.json with two different values" in sentence.replace("\n", " ")

@@ -253,7 +253,7 @@ BAD = {
     "missing": (None, "does not exist: check the name."),
     "broken": ("{", "is not JSON: "),
     "binary": ("\udcff", "is not a UTF-8 text file"),
-    "newer": ('{"schema": 2}', "has schema 2, and this suite reads up to 1: update the suite."),
+    "newer": ('{"schema": 3}', "has schema 3, and this suite reads up to 2: update the suite."),
     "no schema": ("[]", "so this is no file of this suite's."),
     "misspelt": (pretty(verdicts(verdict("a.b"))).replace('"reason"', '"raeson"'), "did you mean 'reason'?"),
 }
@@ -326,7 +326,7 @@ def test_without_badgepy_one_sentence_says_how_to_get_it_and_nothing_is_written(
     (tmp_path / "v.json").write_text(pretty(verdicts(verdict("a.b"))))
     monkeypatch.setitem(sys.modules, "badgepy", None)
     assert main(["badges", str(tmp_path / "v.json"), str(tmp_path / "badges")]) == 2
-    sentence = 'badges are drawn by badgepy, which is not installed: pip install -e ".[badges]"\n'
+    sentence = 'badges are drawn by badgepy, which is not installed: pip install -e ".[report]"\n'
     assert capsys.readouterr().err == sentence
     assert not (tmp_path / "badges").exists()
     assert main(["summary", str(tmp_path / "v.json")]) == 0

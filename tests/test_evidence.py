@@ -101,8 +101,8 @@ def test_everything_about_a_measurement_comes_back(folder: Path) -> None:
 def test_schema_is_in_the_file(folder: Path) -> None:
     write_evidence(folder / "schema.json", evidence(scored([0.9], {})))
     text = (folder / "schema.json").read_text(encoding="utf-8")
-    assert json.loads(text)["schema"] == SCHEMA == 1
-    assert text.startswith('{\n  "schema": 1,\n')
+    assert json.loads(text)["schema"] == SCHEMA == 2
+    assert text.startswith('{\n  "schema": 2,\n')
 
 
 def test_what_stands_for_nothing_is_left_out_of_the_file(folder: Path) -> None:
@@ -180,8 +180,10 @@ def test_a_record_that_is_not_whole_is_refused(name: str, tmp_path: Path) -> Non
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
-    write_evidence(tmp_path / "new.json", evidence(scored([0.9], {}), schema=SCHEMA + 1))
-    with pytest.raises(Mistake, match=r"has schema 2, and this suite reads up to 1: update the suite\.$"):
+    write_evidence(tmp_path / "new.json", evidence(scored([0.9], {})))
+    text = (tmp_path / "new.json").read_text(encoding="utf-8")
+    (tmp_path / "new.json").write_text(text.replace('"schema": 2', '"schema": 3'), encoding="utf-8")
+    with pytest.raises(Mistake, match=r"has schema 3, and this suite reads up to 2: update the suite\.$"):
         read_evidence(tmp_path / "new.json")
 
 

@@ -114,7 +114,8 @@ def test_what_is_recorded_here_is_judged_alike_elsewhere(project: Project) -> No
     assert result.returncode == pytest.ExitCode.OK
     live, judged = project.verdicts("live"), project.verdicts("judged")
     for verdict in judged.values():
-        verdict.pop("evidence", None)
+        assert verdict.pop("evidence", ["here.json"]) == ["here.json"]
+        assert len(verdict.pop("digests", ["one"])) == 1
     assert live == judged
     assert live["size.reduction"]["value"] == pytest.approx(39.3848, abs=1e-4)
     project.run(*claims, "-n2", "--record", "there.json", "--results", "workers")

@@ -33,8 +33,9 @@ paper claims:
                         whose weights stay in the cache beside the scores:
                         nobody's, the last seed's of each model and task, or
                         everybody's. Default: last
-  --evidence=FILE       judge this file of recorded measurements and measure
-                        nothing; can be repeated. Default: measure
+  --evidence=FILE       judge this file of recorded measurements, or all in this
+                        folder, and measure nothing; can be repeated. Default:
+                        measure
   --record=FILE         write what was measured to this file, or add it there,
                         to be judged elsewhere. Default: not recorded
   --results=DIR         the folder that verdicts.json is written to. Default:

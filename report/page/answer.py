@@ -1,0 +1,154 @@
+"""The answer that the page opens with: one sentence, three promises, and how many claims came out how."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from judge.verdicts import Outcome, Verdict
+from report.page.safe import FIRM, listed
+from report.page.sources import OWN_PAIR, REHEARSAL, Look, Source, judged, look, own_models
+
+# The three promises of the abstract; of several claims for one promise the first that is judged speaks for it.
+PROMISES = (
+    ("size.reduction",),
+    ("speed.cpu_full_pass", "speed.cpu", "speed.gpu_full_pass", "speed.gpu_batch1"),
+    ("glue.retention",),
+)
+ORDER = ("reproduced", "not-reproduced", "inconclusive", "error", "known", "rehearsed", "not-run")
+QUESTION = "Does the DistilBERT paper hold?"
+
+
+class Count(NamedTuple):
+    """How many claims have one look."""
+
+    look: Look
+    number: int
+
+
+class Answer(NamedTuple):
+    """The top of the page. `answer` is the first word or words, `sentence` goes on; `promises` are ids of claims."""
+
+    question: str
+    answer: str
+    sentence: str
+    promises: list[str]
+    counts: list[Count]
+    banner: str
+
+
+def answer(source: Source, paper: Mapping[str, Verdict]) -> Answer:
+    """The answer that a run gives.
+
+    Args:
+        source: the run.
+        paper: its verdicts on the paper's claims, by id.
+    """
+    verdicts = list(paper.values())
+    own = any(OWN_PAIR in v.marks for v in verdicts)
+    rehearsal = any(REHEARSAL in v.marks for v in verdicts)
+    promises = [_speaker(names, paper) for names in PROMISES if any(name in paper for name in names)]
+    if own:  # the paper's words about itself are no part of what another pair keeps
+        verdicts = [v for v in verdicts if OWN_PAIR in v.marks or v in promises]
+    word, sentence = _rehearsed() if rehearsal else _answer(promises, verdicts)
+    return Answer(
+        question="Does this pair keep DistilBERT's promises?" if own else QUESTION,
+        answer=word,
+        sentence=sentence.replace(" %", f"{FIRM}%"),
+        promises=[v.id for v in promises],
+        counts=counts(verdicts),
+        banner=_banner(source, rehearsal, own),
+    )
+
+
+def counts(verdicts: Iterable[Verdict]) -> list[Count]:
+    """How many verdicts have each look, leaving out what there is none of."""
+    tally: dict[str, Count] = {}
+    for verdict in verdicts:
+        shown = look(verdict)
+        tally[shown.icon] = Count(shown, tally[shown.icon].number + 1 if shown.icon in tally else 1)
+    return [tally[icon] for icon in ORDER if icon in tally]
+
+
+def _speaker(names: Sequence[str], paper: Mapping[str, Verdict]) -> Verdict:
+    known = [paper[name] for name in names if name in paper]
+    return next((verdict for verdict in known if judged(verdict)), known[0])
+
+
+def _rehearsed() -> tuple[str, str]:
+    return "This page cannot tell:", "it shows a rehearsal with miniature models, and none of its numbers is a result."
+
+
+def _answer(promises: Sequence[Verdict], verdicts: Sequence[Verdict]) -> tuple[str, str]:
+    """The first word of the answer, and the rest of the sentence."""
+    said = [v for v in verdicts if judged(v)]
+    open_ = len(verdicts) - len(said)
+    if not said:
+        return "Not known yet:", f"none of its {len(verdicts)} claims has been run here."
+    return _word(promises, said, open_), f"{_of_promises(promises)}{_of_all(said, len(verdicts), open_)}."
+
+
+def _word(promises: Sequence[Verdict], said: Sequence[Verdict], open_: int) -> str:
+    words = [v.verdict for v in promises]
+    failed = [*_failed(said), *(v for v in said if v.verdict is Outcome.ERROR)]
+    undecided = [v for v in said if v.verdict is Outcome.INCONCLUSIVE]
+    if words and all(word is Outcome.REPRODUCED for word in words):
+        if failed:
+            return "In the main, but not in all:"
+        return "So far as it was run, yes:" if open_ or undecided else "Yes:"
+    if Outcome.REPRODUCED in words:
+        return "In part:"
+    if words and all(word is Outcome.NOT_REPRODUCED for word in words):
+        return "No:"
+    return "Not as printed:" if Outcome.NOT_REPRODUCED in words else "Not decided:"
+
+
+def _of_all(said: Sequence[Verdict], number: int, open_: int) -> str:
+    """`; of all 71 claims, 4 are not reproduced and 18 were not run`: what the promises do not show."""
+    failed, errors = len(_failed(said)), sum(v.verdict is Outcome.ERROR for v in said)
+    parts = [
+        f"{failed} {'is' if failed == 1 else 'are'} not reproduced" if failed else "",
+        f"{errors} ended in an error" if errors else "",
+        f"{open_} {'was' if open_ == 1 else 'were'} not run" if open_ else "",
+    ]
+    left = [part for part in parts if part]
+    return f"; of all {number} claims, {listed(left)}" if left else ""
+
+
+def _failed(said: Iterable[Verdict]) -> list[Verdict]:
+    """What was measured and is not reproduced; a text's contradiction of itself is counted apart."""
+    return [v for v in said if v.verdict is Outcome.NOT_REPRODUCED and not v.contradiction]
+
+
+def _of_promises(promises: Sequence[Verdict]) -> str:
+    """`of the three promises, two are reproduced (40 % ..., 60 % ...) and one is inconclusive (97 % ...)`."""
+    groups: dict[str, list[str]] = {}
+    for verdict in promises:
+        groups.setdefault(verdict.verdict.value, []).append(verdict.title or verdict.id)
+    if not groups:
+        return "none of the three promises is among the claims that were run"
+    numbers = ("no", "one", "two", "three")
+    if len(groups) == 1 and len(promises) > 1:
+        ((word, titles),) = groups.items()
+        verb = "were" if word == Outcome.NOT_RUN else "are"
+        said = "ended in an error" if word == Outcome.ERROR else f"{verb} {word}"
+        return f"all {numbers[len(promises)]} promises {said} ({'; '.join(titles)})"
+    parts = []
+    for word, titles in groups.items():
+        is_ = ("was", "were") if word == Outcome.NOT_RUN else ("is", "are")
+        said = "ended in an error" if word == Outcome.ERROR else f"{is_[len(titles) > 1]} {word}"
+        parts.append(f"{numbers[len(titles)]} {said} ({'; '.join(titles)})")
+    return f"of the {numbers[len(promises)]} promises, {listed(parts)}"
+
+
+def _banner(source: Source, rehearsal: bool, own: bool) -> str:
+    if rehearsal:
+        return (
+            "This is a rehearsal. Miniature models on little data went through every step to see that it works; "
+            "no number on this page says anything of the paper."
+        )
+    if own:
+        models = listed(own_models(source)) or "models of somebody's own"
+        return (
+            f"Verdicts marked “own pair” are about another pair than the paper's: {models}. "
+            "They say nothing of DistilBERT itself."
+        )
+    return ""

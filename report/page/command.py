@@ -1,0 +1,74 @@
+"""`python -m report render`: its help, and the file that it writes."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from judge.baselines import load_baselines
+from report.model_card import write_model_cards
+from report.page.origins import read_recorded
+from report.page.render import ROOT, write_page
+
+HELP = """Write OUT/index.html, the page that a reviewer reads: one file that needs no network and no server.
+
+The answer in a sentence, a forest plot with a row for each claim, the paper's four tables with what was measured, every
+claim's sentence, rule, raw values, recipe and host under a fold, and the distribution of timed pairs. RESULTS is this
+run's verdicts.json or its folder; where a folder has none yet, the page says how to make it. Other runs are drawn
+beside it in marks of their own. Scores that were fine-tuned here also go to OUT/model-cards, a block for the head of
+each model's card. The same input gives the same bytes. It needs pip install -e ".[report]"."""
+EXAMPLES = """examples:
+  python -m report render results/verdicts.json --evidence evidence
+  python -m report render results site --evidence evidence --beside "prior study=results/prior"
+
+Link to a claim as index.html#size.reduction: its fold opens."""
+
+
+def add_render(commands: Any) -> None:
+    """Add the command to the subparsers of `python -m report`."""
+    command = commands.add_parser(
+        "render",
+        help=HELP.splitlines()[0],
+        description=HELP,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("results", type=Path, metavar="RESULTS", help="verdicts.json of this run, or its folder")
+    command.add_argument(
+        "out",
+        type=Path,
+        nargs="?",
+        default=Path("results"),
+        metavar="OUT",
+        help="the page's folder. Default: %(default)s",
+    )
+    command.add_argument(
+        "--beside",
+        action="append",
+        default=[],
+        metavar="NAME=VERDICTS",
+        help="another run's verdicts.json, drawn beside this one under this name; may be repeated. Default: none",
+    )
+    command.add_argument(
+        "--evidence",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="what was judged, or a folder of it: seeds, recipes, hosts, versions; may be repeated. Default: none",
+    )
+    command.add_argument(
+        "--paper", type=Path, default=ROOT / "baselines", metavar="DIR", help="what was printed. Default: baselines/"
+    )
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> tuple[str, int]:
+    made = write_page(
+        options.results, options.out, beside=options.beside, evidence=options.evidence, baselines=options.paper
+    )
+    said = f"{made.path}: {made.claims} claims, {made.size / 1000:,.0f} kB\n"
+    files = [(file.name, file.evidence) for file in read_recorded(options.evidence)]
+    said += "".join(f"{path}\n" for path in write_model_cards(options.out, files, load_baselines(options.paper)))
+    if made.empty:
+        said += f"{options.results} holds no verdicts.json yet: the page says how to make one.\n"
+    return said, 0

@@ -1,0 +1,150 @@
+"""Whose verdicts the page shows: this run's, and those of other runs beside it, each with a mark of its own."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from judge.baselines import Baselines
+from judge.files import Mistake, read
+from judge.verdicts import SCHEMA, Outcome, Verdict, VerdictFile, without_measurement
+from report.badges import shortened
+
+THIS_RUN = "this run"
+FILE = "verdicts.json"
+REHEARSAL, OWN_PAIR = "rehearsal", "own pair"
+# Shapes of the marks in the plots; the first is this run's. Filled and hollow ones take turns: tone differs too.
+SHAPES = (
+    "disc",
+    "diamond-open",
+    "triangle",
+    "square-open",
+    "diamond",
+    "triangle-open",
+    "square",
+    "down-open",
+    "down",
+    "disc-open",
+    "bar",
+    "cross",
+    "plus",
+)
+LONGEST_NAME = 40
+
+
+class Look(NamedTuple):
+    """How a verdict looks: the name of its icon and colour, its word, and what to add to the word."""
+
+    icon: str
+    word: str
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of verdicts with the name to call it by and the shape of its marks; `file` is None where there is none."""
+
+    name: str
+    shape: str
+    path: str
+    file: VerdictFile
+
+    @property
+    def first(self) -> bool:
+        """Whether it is this run, which the page is about."""
+        return self.shape == SHAPES[0]
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no run behind it."""
+        return not self.file.created
+
+    @property
+    def judged(self) -> list[Verdict]:
+        """The verdicts that say something, in the file's order."""
+        return [v for v in self.file.verdicts.values() if judged(v)]
+
+    @property
+    def host(self) -> str:
+        """`AMD EPYC, 2 cores, 23.5 GiB`."""
+        return machine({name: str(value) for name, value in self.file.host.items()})
+
+
+def read_sources(results: Path, beside: Sequence[str], baselines: Baselines) -> list[Source]:
+    """This run, and each `NAME=FILE` beside it.
+
+    Raises:
+        Mistake: a file cannot be read, a name is missing, too long or given twice, or there are more than shapes.
+    """
+    if len(beside) >= len(SHAPES):
+        raise Mistake(
+            f"{len(beside)} files beside this run are more than the {len(SHAPES) - 1} kinds of marks: leave some out."
+        )
+    sources = [_this_run(results, baselines)]
+    for text in beside:
+        name, equals, path = text.partition("=")
+        if not (equals and name.strip() and path):
+            raise Mistake(
+                f"--beside {text!r} names no file: write it as NAME=VERDICTS, as in prior=results/prior/{FILE}."
+            )
+        if name in {source.name for source in sources}:
+            raise Mistake(f"--beside {name!r} is given twice: call one of the two something else.")
+        if len(name) > LONGEST_NAME:
+            raise Mistake(f"--beside {shortened(name, LONGEST_NAME)!r}: a name has at most {LONGEST_NAME} letters.")
+        sources.append(Source(name, SHAPES[len(sources)], path, read(VerdictFile, _inside(Path(path)), schema=SCHEMA)))
+    return sources
+
+
+def look(verdict: Verdict) -> Look:
+    """How a verdict is shown; one of a rehearsal is shown as a rehearsal and as no verdict."""
+    if REHEARSAL in verdict.marks and verdict.verdict not in (Outcome.NOT_RUN, Outcome.ERROR):
+        return Look("rehearsed", "went through")
+    if verdict.verdict is Outcome.NOT_REPRODUCED and verdict.contradiction:
+        return Look("known", verdict.verdict.value, "the text contradicts itself")
+    return Look(verdict.verdict.value.replace(" ", "-"), verdict.verdict.value)
+
+
+def judged(verdict: Verdict) -> bool:
+    """Whether it is a verdict, and none of a rehearsal."""
+    return verdict.verdict is not Outcome.NOT_RUN and REHEARSAL not in verdict.marks
+
+
+def machine(host: dict[str, str]) -> str:
+    """A host in words, from the fields of its record."""
+    units = {"cores": " cores", "memory": " GiB"}
+    return ", ".join(f"{value}{units.get(name, '')}" for name, value in host.items())
+
+
+def own_models(source: Source) -> list[str]:
+    """`--student my-model`: the models of the user's own that a run was given, as its command names them."""
+    try:
+        words = shlex.split(source.file.command)
+    except ValueError:  # an open quote
+        words = source.file.command.split()
+    named = [word.split("=", 1) if "=" in word else [word, *words[n + 1 : n + 2]] for n, word in enumerate(words)]
+    return [
+        f"{word[0].removeprefix('--')} {word[1]}"
+        for word in named
+        if word[0] in ("--teacher", "--student") and word[1:]
+    ]
+
+
+def _this_run(results: Path, baselines: Baselines) -> Source:
+    path = _inside(results)
+    if results.is_dir() and not path.exists():
+        return Source(THIS_RUN, SHAPES[0], "", _nothing(baselines))
+    return Source(THIS_RUN, SHAPES[0], str(path), read(VerdictFile, path, schema=SCHEMA))
+
+
+def _inside(path: Path) -> Path:
+    return path / FILE if path.is_dir() else path
+
+
+def _nothing(baselines: Baselines) -> VerdictFile:
+    """Every claim as it stands before the first run."""
+    reason = "nothing has been run yet"
+    verdicts = {c.id: without_measurement(c, Outcome.NOT_RUN, reason) for c in baselines.claims.values()}
+    return VerdictFile(
+        schema_=SCHEMA, suite_version="", paper_sha256=baselines.digest, created="", command="", verdicts=verdicts
+    )

@@ -1,0 +1,68 @@
+"""Badges for a teacher and student of somebody's own: what was measured, under the model's name.
+
+A verdict on such a pair is no verdict on the paper, so the badges of the claims (report/badges.py) withhold it. Here
+the left side names the model and the right side the number, whose sign and colour say whether it is what DistilBERT
+promises.
+"""
+
+from pathlib import Path
+
+from judge.files import Mistake, write
+from judge.verdicts import Outcome, Verdict, VerdictFile
+from report.badges import LONGEST_LABEL, LOOKS, WITHHOLDING, Badge, endpoint, plain, shortened, svg
+from report.message import number
+
+OWN = "own pair"
+# What a claim about any pair is in two or three words; {} is the number with its unit.
+PHRASES = {
+    "size.reduction": "{} fewer parameters",
+    "speed.cpu": "{} as fast on a CPU",
+    "speed.cpu_full_pass": "{} as fast on a CPU, full pass",
+    "speed.cpu_backends": "{} as fast on a CPU, slowest backend",
+    "speed.gpu_batch1": "{} as fast on a GPU, batch 1",
+    "speed.gpu_batch32": "{} as fast on a GPU, batch 32",
+    "speed.gpu_full_pass": "{} as fast on a GPU, full pass",
+    "glue.retention": "{} of the teacher's GLUE Score",
+    "imdb.gap": "{} behind the teacher on IMDb",
+    "squad.gap": "{} behind the teacher on SQuAD",
+}
+
+
+def write_pair_badges(file: VerdictFile, folder: Path, name: str) -> list[str]:
+    """Write an endpoint JSON and an SVG for every claim that was judged for the pair; the ids of those written.
+
+    Others in the folder are left alone, so that a run without a GPU keeps what a GPU host found.
+
+    Raises:
+        Mistake: the file holds no verdict on a pair of somebody's own, `name` says nothing, badgepy is absent, or the
+            folder cannot be written to.
+    """
+    if not plain(name):
+        raise Mistake("NAME says nothing: give what the badges shall call your model.")
+    judged = [verdict for key, verdict in sorted(file.verdicts.items()) if key in PHRASES and _shown(verdict)]
+    if not judged:
+        raise Mistake(
+            "RESULTS holds no verdict on a pair of your own: run `pytest claims/ --student MODEL` first, and give its "
+            "verdicts.json."
+        )
+    for verdict in judged:
+        drawn = pair_badge(verdict, name)
+        image = svg(drawn, verdict.id)
+        write(folder / f"{verdict.id}.json", endpoint(drawn))
+        write(folder / f"{verdict.id}.svg", image)
+    return [verdict.id for verdict in judged]
+
+
+def pair_badge(verdict: Verdict, name: str) -> Badge:
+    """The badge of one verdict on an own pair: `my-model | ✓ 39.7 % fewer parameters`."""
+    label = plain(name)
+    said = PHRASES[verdict.id].format(number(verdict, verdict.value))
+    symbol = LOOKS[verdict.verdict].symbol
+    return Badge(shortened(label, LONGEST_LABEL), f"{symbol} {said}", verdict.verdict, label)
+
+
+def _shown(verdict: Verdict) -> bool:
+    """Whether it is about an own pair, was judged, and carries no mark that withholds it for another reason."""
+    others = [mark for mark in verdict.marks if mark in WITHHOLDING and mark != OWN]
+    judged = verdict.verdict not in (Outcome.NOT_RUN, Outcome.ERROR) and verdict.value is not None
+    return OWN in verdict.marks and judged and not others

@@ -1,0 +1,311 @@
+"""`python -m report check`: what is wrong with evidence and verdicts is found, named and counted, and nothing else."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from judge.baselines import Baselines, load_baselines
+from judge.evidence import Dataset, Model, RecipeUsed, digest, read_evidence
+from judge.files import pretty
+from judge.verdicts import SCHEMA, Outcome, Verdict, VerdictFile
+from report.__main__ import main
+from report.check import LONGEST_LINE, check, lines
+from tests import synthetic
+from tests.project import ROOT, Project
+from tests.test_merge import CPU, GPU, STUDY, file, scored, timed
+
+MRPC = {"id": "nyu-mll/glue", "config": "mrpc", "split": "validation", "examples": 408}
+
+
+@pytest.fixture(scope="module")
+def baselines() -> Baselines:
+    return load_baselines(ROOT / "baselines")
+
+
+def mrpc(**changes: Any) -> Any:
+    """A score of MRPC as it should be."""
+    data = changes.pop("data", {})
+    fields = {"quantity": "glue.mrpc.f1", "dataset": Dataset(**{**MRPC, **data}), "planned": (42, 43)}
+    return scored({42: 0.9, 43: 0.91}, **{**fields, **changes})
+
+
+def said(baselines: Baselines, *paths: Path) -> list[str]:
+    """What is wrong, with the files' folders left out."""
+    return [f"{f.place}: {f.what}".replace(f"{paths[0].parent}/", "") for f in check(paths, baselines) if f.wrong]
+
+
+def test_nothing_is_wrong_with_the_evidence_at_hand(baselines: Baselines, capsys: pytest.CaptureFixture) -> None:
+    assert main(["check", str(ROOT / "evidence")]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[-1] == "nothing wrong in 2 files, 3 remarks"
+    assert [line[:8] for line in shown[:-1]] == ["remark: "] * 3
+    assert "batch_size 32 v 64 (glue.cola, glue.mrpc" in shown[1]
+
+
+def test_nothing_is_wrong_with_a_measurement_as_it_should_be(baselines: Baselines, tmp_path: Path) -> None:
+    assert said(baselines, file(tmp_path / "a.json", mrpc(), timed(1.0))) == []
+
+
+PAPER = {"learning_rate": 2e-5, "batch_size": 32, "epochs": 3}
+WRONG: dict[str, tuple[Any, str]] = {
+    "not a number": (
+        lambda: scored({1: float("nan")}, quantity="imdb.train_loss"),
+        "1 of 1 values are not finite (nan)",
+    ),
+    "no score": (lambda: mrpc(values=(0.9, 91.0)), "91.0 is no score in fraction"),
+    "no time": (lambda: timed(-1.0), "4 times are no seconds above 0 (-2.0, -1.0, -2.0 and 1 more)"),
+    "no duration": (lambda: mrpc(duration_s=float("inf")), "duration_s is inf"),
+    "constant": (lambda: mrpc(constant=(42, 99)), "'constant' names seeds without a value: 99"),
+    "missing seed": (lambda: mrpc(planned=(42, 43, 44)), "of 3 planned seeds it lacks 44"),
+    "unplanned seed": (lambda: mrpc(planned=(42,)), "it has seeds that were not planned: 43"),
+    "examples": (lambda: mrpc(data={"examples": 50}), "taken over 50 examples, and the data set has 408"),
+    "no data": (lambda: mrpc(dataset=None), "it does not say which examples were scored"),
+    "data set": (
+        lambda: mrpc(data={"id": "me/glue"}),
+        "it was taken on me/glue, and the claims are about nyu-mll/glue",
+    ),
+    "data revision": (lambda: mrpc(data={"revision": "abc"}), "nyu-mll/glue was taken at revision abc, and bcdcba79"),
+    "split": (
+        lambda: mrpc(data={"split": "train"}),
+        "it was taken on the split train, and the claims are about validation",
+    ),
+    "model revision": (
+        lambda: mrpc(model=Model(role="student", id="distilbert/distilbert-base-uncased", revision="abc")),
+        "distilbert/distilbert-base-uncased was taken at revision abc, and 12040acc",
+    ),
+    "recipe": (
+        lambda: mrpc(recipe=RecipeUsed(name="paper", values=PAPER | {"epochs": 30})),
+        "epochs was 30, and the recipe 'paper' says 3",
+    ),
+    "precision": (
+        lambda: mrpc(recipe=RecipeUsed(name="paper", values=PAPER), precision="int8"),
+        "precision was int8, and the recipe 'paper' says bf16 or fp32",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_with_a_measurement_is_named_with_its_place(
+    name: str, baselines: Baselines, tmp_path: Path
+) -> None:
+    make, words = WRONG[name]
+    found = said(baselines, file(tmp_path / "a.json", make()))
+    assert len(found) == 1, found
+    assert words in found[0]
+    assert found[0].startswith("a.json")
+    assert make().quantity in found[0]
+
+
+def test_seeds_that_other_records_of_the_same_runs_hold_are_not_missing(baselines: Baselines, tmp_path: Path) -> None:
+    first = scored({42: 0.9}, quantity="glue.mrpc.f1", dataset=Dataset(**MRPC), planned=(42, 43))
+    second = scored({43: 0.9}, quantity="glue.mrpc.f1", dataset=Dataset(**MRPC), planned=(42, 43))
+    assert said(baselines, file(tmp_path / "a.json", first, second)) == []
+
+
+def test_ten_thousand_missing_seeds_are_counted_in_one_line(baselines: Baselines, tmp_path: Path) -> None:
+    [found] = said(baselines, file(tmp_path / "a.json", mrpc(planned=tuple(range(10_000)))))
+    assert found.endswith("of 10,000 planned seeds it lacks 0, 1, 2 and 9,995 more")
+
+
+def test_unlike_recipes_and_unknown_ones_are_remarks(baselines: Baselines, tmp_path: Path) -> None:
+    teacher = mrpc(
+        model=Model(role="teacher", id="a/t", digest="d"), recipe=RecipeUsed(name="mine", values={"epochs": 3})
+    )
+    student = mrpc(
+        model=Model(role="student", id="a/s", digest="d"), recipe=RecipeUsed(name="mine", values={"epochs": 9})
+    )
+    findings = check([file(tmp_path / "a.json", teacher, student)], baselines)
+    assert [f.wrong for f in findings] == [False, False]
+    assert "'mine' is no recipe of baselines/recipes.json" in findings[0].what
+    assert "unlike recipes, teacher v student: epochs 3 v 9 (glue.mrpc)" in findings[1].what
+
+
+def test_files_that_disagree_are_found_and_two_hosts_do_not_disagree(baselines: Baselines, tmp_path: Path) -> None:
+    one, other = file(tmp_path / "a.json", mrpc()), file(tmp_path / "b.json", mrpc(values=(0.9, 0.5)))
+    [found] = said(baselines, one, other)
+    assert "is recorded in a.json and in b.json with two different values" in found
+    file(other, mrpc(values=(0.9, 0.5)), host=GPU)
+    assert said(baselines, one, other) == []
+
+
+def test_an_edited_number_is_found_with_its_measurement(
+    baselines: Baselines, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    text = STUDY.read_text(encoding="utf-8").replace("0.4356146646972585", "0.5356146646972585")
+    (tmp_path / "edited.json").write_text(text, encoding="utf-8")
+    assert main(["check", str(tmp_path / "edited.json"), str(CPU)]) == 1
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == (
+        f"{tmp_path}/edited.json, /measurements/1 "
+        "(glue.cola.matthews_correlation of distilbert/distilbert-base-uncased): this is not what was "
+        "written, since the digest differs: restore the file, or record it again."
+    )
+    assert shown[-1] == "1 wrong in 2 files"
+
+
+BAD = {
+    "missing": (None, "does not exist: check the name."),
+    "no JSON": ("{", "is not JSON:"),
+    "another schema": (
+        '{"schema": 9, "measurements": []}',
+        "has schema 9, and this suite reads up to 2: update the suite.",
+    ),
+    "another verdict schema": ('{"schema": 9, "verdicts": {}}', "has schema 9, and this suite reads up to 2"),
+    "neither": ('{"schema": 1}', "holds neither measurements nor verdicts: give evidence, or verdicts.json of a run."),
+    "a list": ("[]", "/schema: a whole number is missing, so this is no file of this suite's."),
+    "no digest": (
+        '{"schema": 2, "suite_version": "1", "created": "x", "host": {}, "measurements": []}',
+        "the measurements are not those that were written",
+    ),
+    "no text": (b"\xff\xfe\x00", "is not a UTF-8 text file"),
+    "deep": ("[" * 100_000, "nested too deeply"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_file_that_cannot_be_read_is_a_finding_and_the_others_are_still_checked(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    text, sentence = BAD[name]
+    if text is not None:
+        (tmp_path / "bad.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    wrong = file(tmp_path / "wrong.json", mrpc(planned=(42,)))
+    assert main(["check", str(tmp_path / "bad.json"), str(wrong)]) == 1
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].startswith(f"{tmp_path}/bad.json")
+    assert sentence in shown[0]
+    assert "it has seeds that were not planned" in shown[1]
+    assert shown[-1] == "2 wrong in 2 files, 1 remark"
+
+
+def test_an_empty_folder_is_a_finding(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["check", str(tmp_path)]) == 1
+    assert f"{tmp_path} is a folder without a .json file" in capsys.readouterr().out
+
+
+def test_evidence_without_a_measurement_and_from_before_digests_is_told(baselines: Baselines, tmp_path: Path) -> None:
+    path = file(tmp_path / "a.json")
+    assert said(baselines, path) == ["a.json: it holds no measurement"]
+    raw = json.loads(path.read_text(encoding="utf-8")) | {"schema": 1}
+    old = tmp_path / "old.json"
+    old.write_text(json.dumps({key: value for key, value in raw.items() if not key.startswith("digest")}))
+    assert any("recorded before files carried digests" in f.what for f in check([old], baselines))
+
+
+def test_markup_and_control_letters_reach_nobodys_terminal(baselines: Baselines, tmp_path: Path) -> None:
+    nasty = Model(role="student", id="<script>\x1b[31m\u202e" + "x" * 5000, digest="d")
+    path = file(tmp_path / "a.json", mrpc(model=nasty, data={"id": "a\x00b\nc"}))
+    for line in lines(check([path], baselines), 1):
+        assert line.isprintable()
+        assert len(line) <= LONGEST_LINE
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The suite's own verdicts on the study's evidence."""
+    project = Project(tmp_path_factory.mktemp("judged"))
+    project.run("claims/", "--evidence", "evidence/prior-study.json")
+    return project
+
+
+def test_verdicts_follow_from_the_evidence_they_were_judged_from(judged: Project, baselines: Baselines) -> None:
+    results = judged.path / "results" / "verdicts.json"
+    assert said(baselines, results) == []
+    assert said(baselines, judged.path / "evidence" / "prior-study.json", results) == []
+    assert judged.verdicts()["glue.retention"]["digests"] == [digest(read_evidence(STUDY))]
+    [found] = said(baselines, judged.path / "evidence" / "cpu.json", results)
+    assert "were judged from evidence/prior-study.json with measurements that are in none of the evidence" in found
+
+
+def test_evidence_that_changed_after_it_was_judged_is_noticed(
+    judged: Project, baselines: Baselines, tmp_path: Path
+) -> None:
+    study = read_evidence(STUDY)
+    changed = file(tmp_path / "prior-study.json", *study.measurements[1:], host=study.host)
+    [found] = said(baselines, changed, judged.path / "results" / "verdicts.json")
+    assert "judge again, or give that file" in found
+
+
+CHANGED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
+    "word": (
+        lambda v: v["text.size"].update(verdict="not reproduced"),
+        '"not reproduced", and its interval lies inside',
+    ),
+    "number": (lambda v: v["text.size"].update(value=99.0), '"reproduced", and its interval reaches out of the bounds'),
+    "interval": (lambda v: v["glue.rte.bert"].update(interval=[70.0, 60.0]), "its interval ends before it begins"),
+    "not a number": (lambda v: v["glue.rte.bert"].update(value=float("nan")), "1 of its numbers are not finite (nan)"),
+    "no value": (lambda v: v["text.size"].pop("value"), 'it is "reproduced" and has no value'),
+    "a value": (lambda v: v["speed.phone"].update(value=1.0), 'it is "not run" and has a value'),
+    "margin": (lambda v: v["text.size"].update(margin=50.0), "printed number, margin and rule are 40.0, 50.0,"),
+    "rule": (lambda v: v["text.size"].update(rule="at_most"), "here and 40, "),
+    "another claim": (lambda v: v.update({"a.b": v["text.size"] | {"id": "a.b"}}), "this is no claim of baselines/"),
+    "another id": (lambda v: v["text.size"].update(id="text.speed"), "its id is 'text.speed'"),
+    "missing": (lambda v: v.pop("text.size"), "it lacks text.size: judge again"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_a_verdict_that_does_not_follow_is_found(
+    name: str, judged: Project, baselines: Baselines, tmp_path: Path
+) -> None:
+    change, words = CHANGED[name]
+    raw = json.loads((judged.path / "results" / "verdicts.json").read_text())
+    change(raw["verdicts"])
+    (tmp_path / "verdicts.json").write_text(json.dumps(raw))
+    [found] = said(baselines, tmp_path / "verdicts.json")
+    assert words in found
+    assert found.startswith("verdicts.json")
+
+
+def test_another_edition_of_the_paper_is_wrong_and_its_margins_are_not_held_against_ours(
+    judged: Project, baselines: Baselines, tmp_path: Path
+) -> None:
+    raw = json.loads((judged.path / "results" / "verdicts.json").read_text())
+    raw["paper_sha256"] = "0" * 64
+    raw["verdicts"]["text.size"]["margin"] = 50.0
+    (tmp_path / "verdicts.json").write_text(json.dumps(raw))
+    assert said(baselines, tmp_path / "verdicts.json") == [
+        "verdicts.json: paper.json was another edition (000000000000) when this was judged: judge again"
+    ]
+
+
+def test_made_evidence_for_every_claim_is_whole_but_for_its_made_data(baselines: Baselines, tmp_path: Path) -> None:
+    synthetic.write(tmp_path / "made.json")
+    found = said(baselines, tmp_path / "made.json")
+    assert found
+    rest = [line for line in found if "it was taken on" not in line]
+    assert {line.split(": ")[1] for line in rest} == {"epochs was 3, and the recipe 'paper' says 2"}
+    assert all("(squad." in line for line in rest)
+
+
+def test_a_verdict_decided_by_its_side_or_on_an_own_pair_follows_from_what_decided_it(baselines: Baselines) -> None:
+    from report.check_verdicts import verdict_findings
+
+    claim = baselines.claims["size.reduction"]
+    assert claim.any_pair is not None
+    fields: dict[str, Any] = {
+        "id": claim.id,
+        "verdict": Outcome.REPRODUCED,
+        "reason": "",
+        "published": claim.published,
+        "margin": claim.margin.value,
+        "bounds": (39.27, None),
+        "value": 79.0,
+        "interval": (30.0, 90.0),
+    }
+    pair = Verdict(**fields, rule=claim.any_pair.rule, marks=("own pair", "by side"))
+    file = VerdictFile(
+        schema_=SCHEMA,
+        suite_version="1",
+        paper_sha256=baselines.digest,
+        created="x",
+        command="pytest",
+        verdicts={claim.id: pair},
+    )
+    wrong = [f.what for f in verdict_findings("v", file, baselines, {}) if f.wrong]
+    assert len(wrong) == 1
+    assert wrong[0].startswith("it lacks")
+    assert pretty(file)

@@ -1,0 +1,531 @@
+import base64
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.dom import minidom
+
+import pytest
+
+from judge.baselines import load_baselines
+from judge.evidence import Evidence, Host, Measurement, Model, RecipeUsed, digest, read_evidence, write_evidence
+from judge.files import Mistake, pretty
+from judge.verdicts import SCHEMA, Outcome, Verdict, VerdictFile, without_measurement
+from report.page.answer import answer
+from report.page.forest import row
+from report.page.render import write_page
+from report.page.safe import sampled
+from report.page.sources import Source
+from tests.project import ROOT, Project
+
+BASELINES = load_baselines(ROOT / "baselines")
+STUDY = ROOT / "evidence" / "prior-study.json"
+CPU = ROOT / "evidence" / "cpu.json"
+PROMISES = ("size.reduction", "speed.cpu_full_pass", "glue.retention")
+VOID = {"meta", "br", "link", "img", "hr", "input"}
+EVIL = "<script>alert(1)</script>\" onclick='x' javascript:alert(2) &amp; \u202e\x00</title>"
+
+
+class Parsed(HTMLParser):
+    """A page as its elements: (tag, attributes) in order, and all of its text outside the style sheet."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def judged(name: str, outcome: Outcome, value: float | None = None, **fields) -> Verdict:
+    base = without_measurement(BASELINES.claims[name], outcome, "because")
+    return base.model_copy(update={"value": value, **fields})
+
+
+def verdict_file(*verdicts: Verdict, **fields) -> VerdictFile:
+    """A run that judged these claims, and no other."""
+    never = {c.id: without_measurement(c, Outcome.NOT_RUN, "not asked for") for c in BASELINES.claims.values()}
+    facts = {
+        "schema_": SCHEMA,
+        "suite_version": "0.1.0",
+        "paper_sha256": BASELINES.digest,
+        "created": "2026-11-22T15:01:10+00:00",
+        "command": "pytest claims/",
+        "host": {"cpu": "made", "cores": 2},
+    }
+    return VerdictFile(**{**facts, "verdicts": never | {v.id: v for v in verdicts}, **fields})
+
+
+def write(path: Path, file: VerdictFile) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(pretty(file), encoding="utf-8")
+    return path
+
+
+def rendered(folder: Path, file: VerdictFile, **options) -> str:
+    made = write_page(write(folder / "verdicts.json", file), folder / "site", **options)
+    return made.path.read_text(encoding="utf-8")
+
+
+def sentence(page: str) -> str:
+    found = re.search(r'<p class="answer">(.*?)</p>', page, re.DOTALL)
+    assert found
+    return Parsed(found[1]).text.replace("\u00a0", " ")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real evidence, judged: `mixed` from both files, `prior` from the prior study's alone."""
+    project = Project(tmp_path_factory.mktemp("judged"))
+    for name, files in (("mixed", (CPU, STUDY)), ("prior", (STUDY,))):
+        options = [word for file in files for word in ("--evidence", f"evidence/{file.name}")]
+        done = project.run("claims/", "-q", f"--results={name}", *options)
+        assert "reproduced" in done.stdout, done.stdout + done.stderr
+    return project.path
+
+
+@pytest.fixture(scope="module")
+def real(runs: Path) -> str:
+    """The page of both, with the prior study beside."""
+    beside = [f"the prior study={runs / 'prior'}"]
+    made = write_page(runs / "mixed", runs / "site", beside=beside, evidence=[ROOT / "evidence"])
+    return made.path.read_text(encoding="utf-8")
+
+
+def test_the_same_input_gives_the_same_bytes(runs: Path, tmp_path: Path) -> None:
+    pages = []
+    for seed in ("1", "2"):
+        options = ["--evidence", str(ROOT / "evidence"), "--beside", f"prior={runs / 'prior'}"]
+        done = subprocess.run(
+            [sys.executable, "-m", "report", "render", str(runs / "mixed"), str(tmp_path / seed), *options],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": seed, "TZ": f"UTC+{seed}"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert re.fullmatch(r".*index\.html: 79 claims, \d+ kB\n", done.stdout)
+        pages.append((tmp_path / seed / "index.html").read_bytes())
+    assert pages[0] == pages[1]
+
+
+def test_every_claim_is_there_with_its_word_its_number_and_an_anchor(real: str, runs: Path) -> None:
+    parsed = Parsed(real)
+    ids = [attributes["id"] for _, attributes in parsed.elements if "id" in attributes]
+    assert [name for name, count in Counter(ids).items() if count > 1] == []
+    folds = re.findall(r"<summary>(.*?)</summary>.*?<div class=\"fold\" id=\"(.*?)\">", real, re.DOTALL)
+    shown = {name: Parsed(summary).text for summary, name in folds}
+    verdicts = json.loads((runs / "mixed" / "verdicts.json").read_text())["verdicts"]
+    assert set(shown) == set(verdicts)
+    for name, verdict in verdicts.items():
+        assert verdict["title"] in shown[name]
+        assert verdict["verdict"] in shown[name]
+    assert "95.03 % [92.47, 97.66]" in shown["glue.retention"]
+    assert "unlike recipes" in shown["glue.retention"]
+
+
+def test_the_answer_is_one_sentence_and_says_what_was_not_run(real: str) -> None:
+    assert sentence(real) == (
+        "In part: of the three promises, two are reproduced (40 % fewer parameters; 60 % faster on a CPU, full pass of "
+        "STS-B) and one is inconclusive (97 % of BERT's GLUE Score); of all 71 claims, 4 are not reproduced and 18 "
+        "were not run."
+    )
+
+
+YES, NO, OPEN, ERROR = Outcome.REPRODUCED, Outcome.NOT_REPRODUCED, Outcome.INCONCLUSIVE, Outcome.ERROR
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "others", "begins"),
+    [
+        ((YES, YES, YES), YES, "Yes:"),
+        ((YES, YES, YES), Outcome.NOT_RUN, "So far as it was run, yes:"),
+        ((YES, YES, YES), NO, "In the main, but not in all:"),
+        ((YES, NO, OPEN), YES, "In part:"),
+        ((NO, NO, NO), YES, "No:"),
+        ((OPEN, NO, NO), YES, "Not as printed:"),
+        ((OPEN, OPEN, ERROR), YES, "Not decided:"),
+    ],
+)
+def test_the_first_word_follows_from_the_verdicts(outcomes: tuple, others: Outcome, begins: str) -> None:
+    verdicts = {c.id: without_measurement(c, others, "") for c in BASELINES.paper.claims}
+    verdicts |= {name: judged(name, outcome, 1.0) for name, outcome in zip(PROMISES, outcomes, strict=True)}
+    # What contradicts itself in print is no failure of a measurement.
+    verdicts["text.elmo_stsb"] = judged("text.elmo_stsb", NO, 16.5)
+    source = Source("this run", "disc", "", verdict_file(*verdicts.values()))
+    assert answer(source, verdicts).answer == begins
+
+
+def test_an_error_is_never_told_as_a_verdict(tmp_path: Path) -> None:
+    page = rendered(tmp_path, verdict_file(judged("size.reduction", ERROR), judged("speed.cpu", YES, 1.9)))
+    assert "one ended in an error (40 % fewer parameters)" in sentence(page)
+    assert "of all 71 claims, 1 ended in an error and 69 were not run" in sentence(page)
+
+
+def test_a_folder_without_verdicts_gives_a_page_that_says_how_to_make_them(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    made = write_page(tmp_path / "results", tmp_path)
+    page = made.path.read_text()
+    assert made.empty
+    assert sentence(page) == "Not known yet: none of its 71 claims has been run here."
+    assert "pytest claims/ -m fast" in page
+    assert page.count('<details class="claim">') == 79
+
+
+def test_a_rehearsal_shows_a_banner_and_no_verdict(tmp_path: Path) -> None:
+    verdicts = [
+        judged(name, outcome, 12.0, interval=(11.0, 13.0), marks=("rehearsal",), raw={"CoLA": [1.0, 2.0]})
+        for name, outcome in zip(PROMISES, (YES, NO, OPEN), strict=True)
+    ]
+    page = rendered(tmp_path, verdict_file(*verdicts))
+    assert "This is a rehearsal." in page
+    assert sentence(page).startswith("This page cannot tell:")
+    body = page.split("</defs></svg>")[1]
+    for icon in ("reproduced", "not-reproduced", "inconclusive"):
+        assert f"#v-{icon}" not in body
+    assert body.count("went through") >= 3
+    assert "12 %" not in body
+    assert "#m-disc" not in body
+
+
+def test_a_pair_of_somebodys_own_is_named_and_asked_about(tmp_path: Path) -> None:
+    verdict = judged("size.reduction", YES, 60.0, marks=("own pair",), bounds=(39.273, None))
+    page = rendered(tmp_path, verdict_file(verdict, command="pytest claims/ --student 'my model' --teacher=big"))
+    assert "<h1>Does this pair keep DistilBERT&#39;s promises?</h1>" in page
+    assert "another pair than the paper&#39;s: student my model and teacher big" in page
+
+
+def test_sources_that_disagree_are_both_shown_and_said(tmp_path: Path) -> None:
+    here = verdict_file(judged("speed.cpu", YES, 1.9, interval=(1.8, 2.0)))
+    other = verdict_file(judged("speed.cpu", NO, 1.2, interval=(1.1, 1.3)), host={"cpu": "other"})
+    path = write(tmp_path / "other" / "verdicts.json", other)
+    page = rendered(tmp_path, here, beside=[f"a phone={path}"])
+    assert "The sources come to different verdicts on" in page
+    summary = next(s for s in re.findall(r"<summary>(.*?)</summary>", page, re.DOTALL) if "forward pass" in s)
+    text = Parsed(summary).text
+    assert "1.9x [1.8, 2]" in text
+    assert "1.2x [1.1, 1.3]" in text
+    assert "this run and a phone differ" in text
+    assert {"#m-disc", "#m-diamond-open"} <= {u["href"] for u in Parsed(summary).all("use")}
+
+
+def drawn(verdict: Verdict):
+    return row([(Source("this run", "disc", "", verdict_file()), verdict)])
+
+
+def test_a_row_of_the_forest_is_drawn_on_the_scale_of_its_margin() -> None:
+    within = judged("glue.sst2.bert", YES, 92.7, interval=(91.7, 93.7))
+    assert drawn(within).band == ("37.5%", "25%")
+    mark = drawn(within).marks[0]
+    assert (mark.at, mark.low, mark.high, mark.beyond) == ("50%", "37.5%", "62.5%", 0)
+    far = drawn(judged("glue.sst2.bert", NO, 99.9, interval=(99.0, 101.0))).marks[0]
+    assert (far.at, far.low, far.beyond) == ("100%", "100%", 1)
+    assert drawn(judged("glue.sst2.bert", NO, 50.0)).marks[0].beyond == -1
+
+
+def test_a_bound_on_one_side_leaves_the_band_open_on_the_other() -> None:
+    assert drawn(judged("glue.retention", OPEN, 97.0)).band == ("37.5%", "62.5%")
+    assert drawn(judged("squad.gap", OPEN, 3.0)).band[0] == "0%"
+
+
+def test_where_only_the_printed_value_agrees_another_lies_beyond() -> None:
+    exact = judged("architecture.pooler", YES, 0.0, margin=0.0, bounds=(0.0, 0.0))
+    assert drawn(exact).marks[0].at == "50%"
+    assert drawn(exact).band == ("49.5%", "1%")
+    assert drawn(exact.model_copy(update={"value": 5.0})).marks[0].beyond == 1
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), float("-inf"), 1e308, -1e-320])
+def test_odd_numbers_are_reported_and_break_nothing(odd: float, tmp_path: Path) -> None:
+    verdict = judged("glue.sst2.bert", YES, odd, interval=(odd, odd), bounds=(odd, None), margin=odd, published=odd)
+    raw = {"SST-2 (teacher)": [odd, 1.0, 92.0], "teacher (s)": [odd, 0.0], "student (s)": [0.0, odd]}
+    speed = judged("speed.cpu", YES, odd, interval=(odd, odd), raw=raw, precision=0.0)
+    page = rendered(tmp_path, verdict_file(verdict, speed))
+    Parsed(page)
+    for svg in re.findall(r"<svg.*?</svg>", re.sub(r"<title>.*?</title>", "", page), re.DOTALL):
+        assert not re.search(r'="[^"]*(nan|inf)', svg)
+    if odd != odd or abs(odd) == float("inf"):
+        assert "of its numbers are not finite" in page
+
+
+def test_fields_that_are_missing_are_left_out(tmp_path: Path) -> None:
+    bare = {
+        name: Verdict(id=name, verdict=outcome, reason="") for name, outcome in [("size.reduction", YES), ("x", NO)]
+    }
+    page = rendered(tmp_path, verdict_file(verdicts=bare))
+    assert page.count('<details class="claim">') == 2
+    assert 'id="claim-1"' in page  # "x" is no claim's id, and could be anything
+    assert "(the file of verdicts does not quote it)" in page
+
+
+def test_markup_in_strings_is_shown_and_never_obeyed(tmp_path: Path) -> None:
+    fields = dict.fromkeys(("title", "sentence", "where", "unit", "rule", "margin_reason", "reading", "nodeid"), EVIL)
+    fields |= {"marks": (EVIL,), "notes": (EVIL, "x" * 100_000), "evidence": (EVIL,), "raw": {EVIL: [1.0, 2.0]}}
+    evil = judged("size.reduction", YES, 40.0).model_copy(update=fields)
+    verdicts = {"size.reduction": evil, EVIL: evil.model_copy(update={"id": EVIL})}
+    file = verdict_file(
+        verdicts=verdicts, command=EVIL, commit=EVIL, created=EVIL, host={EVIL: EVIL}, versions={EVIL: EVIL}
+    )
+    model = Model(role="teacher", id=EVIL, revision=EVIL)
+    recipe = RecipeUsed(name=EVIL, values={EVIL: EVIL})
+    measurement = Measurement(quantity="architecture.encoder", model=model, recipe=recipe, unit="x", values=(1.0,))
+    evidence = tmp_path / "<b>evidence.json"
+    host = Host(name=EVIL, gpu=EVIL)
+    made = {"schema_": 2, "suite_version": EVIL, "created": EVIL, "about": EVIL, "host": host, "versions": {EVIL: EVIL}}
+    write_evidence(evidence, Evidence(**made, measurements=(measurement,)))
+    other = write(tmp_path / "other.json", file)
+    page = rendered(tmp_path, file, evidence=[evidence], beside=[f"{EVIL.replace('=', '')[:40]}={other}"])
+    parsed = Parsed(page)
+    assert parsed.all("script") == parsed.all("iframe") == parsed.all("img") == []
+    assert [a for _, a in parsed.elements if any(name.startswith("on") for name in a)] == []
+    assert {a["href"] for a in parsed.all("a") if not a["href"].startswith("#")} == {"https://arxiv.org/abs/1910.01108"}
+    assert "<script>alert(1)</script>" in parsed.text  # as text
+    assert "\u202e" not in page
+    assert "\x00" not in page
+    assert len(page) < 400_000
+
+
+def test_nothing_is_asked_of_anybody(real: str) -> None:
+    parsed = Parsed(real)
+    policy = next(m["content"] for m in parsed.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
+    style = re.search(r"<style>(.*?)</style>", real, re.DOTALL)
+    assert style
+    digest_of_style = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert policy == (f"default-src 'none'; style-src 'sha256-{digest_of_style}'; base-uri 'none'; form-action 'none'")
+    assert "url(" not in style[1]
+    assert "@import" not in style[1]
+    assert [a for _, a in parsed.elements if {"style", "src", "srcset", "data", "action"} & set(a)] == []
+    assert parsed.all("script") == []
+
+
+def test_every_drawing_is_well_formed_and_says_what_it_shows(real: str) -> None:
+    drawings = re.findall(r"<svg.*?</svg>", real, re.DOTALL)
+    assert len(drawings) > 300
+    for svg in drawings:
+        root = minidom.parseString(svg).documentElement
+        assert root is not None
+        title = root.getElementsByTagName("title")
+        assert root.getAttribute("aria-hidden") == "true" or (root.getAttribute("role") == "img" and title)
+    assert "this run: 3.93 margins below the printed 97 %" in real
+
+
+def test_cells_of_the_papers_tables_hold_what_was_printed_and_measured(real: str) -> None:
+    tables = [Parsed(t) for t in re.findall(r'<table class="paper">.*?</table>', real, re.DOTALL)]
+    assert len(tables) == 4
+    text = " ".join(tables[0].text.split())
+    assert "DistilBERT" in text
+    for printed in BASELINES.paper.tables["table1"].rows["BERT-base"].values():
+        assert printed in text
+    assert "84.67 not reproduced" in text
+    assert "81.79 inconclusive/88.87 inconclusive" in " ".join(tables[1].text.split())
+    assert "668this run 166.6" in "".join(tables[2].text.split("\n"))
+    assert "most likely a misprint for 84.7" in real
+
+
+def test_the_fold_says_how_to_do_it_again(real: str) -> None:
+    fold = real.split('id="glue.mrpc.bert"')[1].split("</details>")[0]
+    commands = [
+        shlex.split(Parsed(f"<p>{c}</p>").text) for c in re.findall(r"<pre tabindex=\"0\"><code>(.*?)</code>", fold)
+    ]
+    node = "claims/test_glue.py::test_cell_of_table_1[mrpc-bert]"
+    assert commands[0][:2] == ["pytest", node]
+    assert commands[0].count("--evidence") == 2
+    assert commands[1] == ["pytest", node, "--runslow"]
+
+
+def test_evidence_gives_seeds_recipe_host_and_versions(real: str) -> None:
+    fold = real.split('id="glue.mrpc.bert"')[1].split("</details>")[0]
+    assert "glue.mrpc.accuracy (teacher): seed 42 81.1275" in fold
+    assert "recipe prior-study: epochs 3; batch_size 32" in fold
+    assert "the study&#39;s GPU host, which it does not describe" in fold
+    assert "transformers 5.0.0.dev0" in fold
+
+
+def test_every_pair_that_was_timed_is_in_a_histogram(real: str) -> None:
+    assert "1,500 pairs, the middle one" in real
+    assert real.count('<svg class="histogram"') == 9  # forward, full pass, seven backends; twice judged is once drawn
+
+
+def test_ten_thousand_seeds_are_sampled_and_that_is_said(tmp_path: Path) -> None:
+    values = [90 + (seed * 7919 % 10_000) / 2000 for seed in range(10_000)]
+    verdict = judged("glue.sst2.bert", YES, 92.7, raw={"SST-2 (teacher)": values})
+    page = rendered(tmp_path, verdict_file(verdict))
+    assert "200 of 10,000 values drawn, evenly spaced by rank" in page
+    assert "and 9,988 more" in page
+    assert page.count("<circle cx=") <= 200 + 20  # the icons' own circles
+    drawn = sampled(values, 200)
+    assert (drawn[0], drawn[-1], len(drawn)) == (min(values), max(values), 200)
+
+
+def test_what_is_wrong_with_the_files_is_said_first(tmp_path: Path) -> None:
+    edited = judged("size.reduction", YES, 12.0)
+    page = rendered(tmp_path, verdict_file(edited, paper_sha256="0" * 64))
+    assert "Before you trust the numbers" in page
+    assert "another edition" in page
+    assert "reaches out of the bounds" in page
+    assert page.index("Before you trust") < page.index("Every claim")
+
+
+def test_evidence_that_was_not_judged_here_is_told_apart(tmp_path: Path) -> None:
+    mine = digest(read_evidence(STUDY))
+    verdict = judged("glue.sst2.bert", OPEN, 92.5, evidence=("somewhere.json",), digests=("0" * 64,))
+    page = rendered(tmp_path, verdict_file(verdict), evidence=[STUDY])
+    assert "recorded, but not judged here" in page
+    page = rendered(tmp_path, verdict_file(verdict.model_copy(update={"digests": (mine,)})), evidence=[STUDY])
+    assert "recorded, but not judged here" not in page
+
+
+def refuse(folder: Path, expected: str, file: VerdictFile | None = None, **options) -> None:
+    path = write(folder / "verdicts.json", file or verdict_file())
+    (folder / "site").mkdir(exist_ok=True)
+    (folder / "site" / "index.html").write_text("the old page")
+    with pytest.raises(Mistake, match=expected):
+        write_page(path, folder / "site", **options)
+    assert (folder / "site" / "index.html").read_text() == "the old page"
+    assert [p.name for p in (folder / "site").iterdir()] == ["index.html"]
+
+
+def test_mistakes_are_one_sentence_and_leave_the_old_page(tmp_path: Path) -> None:
+    refuse(tmp_path, "has schema 99, and this suite reads up to", verdict_file(schema_=99))
+    refuse(tmp_path, "names no file: write it as NAME=VERDICTS", beside=["prior"])
+    refuse(tmp_path, "is given twice", beside=[f"a={tmp_path / 'verdicts.json'}"] * 2)
+    refuse(tmp_path, "'this run' is given twice", beside=[f"this run={tmp_path / 'verdicts.json'}"])
+    refuse(tmp_path, "does not exist", beside=["a=nowhere.json"])
+    refuse(tmp_path, "more than the 12 kinds of marks", beside=[f"{n}=x" for n in range(13)])
+    refuse(tmp_path, "at most 40 letters", beside=[f"{'n' * 41}=x"])
+    (tmp_path / "nothing").mkdir()
+    refuse(tmp_path, r"without a \.json file", evidence=[tmp_path / "nothing"])
+
+
+def test_an_edited_number_and_evidence_that_disagrees_are_refused(tmp_path: Path) -> None:
+    text = STUDY.read_text()
+    assert "0.5729657494988228" in text
+    edited = tmp_path / "edited.json"
+    edited.write_text(text.replace("0.5729657494988228", "0.6729657494988228"))
+    refuse(tmp_path, "this is not what was written", evidence=[edited])
+    evidence = read_evidence(STUDY)
+    first = evidence.measurements[0].model_copy(update={"values": (0.5,)})
+    write_evidence(edited, evidence.model_copy(update={"measurements": (first,)}))
+    refuse(tmp_path, "with two different values", evidence=[STUDY, edited])
+
+
+def test_without_the_template_library_a_sentence_says_what_to_install(tmp_path: Path) -> None:
+    write(tmp_path / "verdicts.json", verdict_file())
+    script = "import sys; sys.modules['jinja2'] = None; from report.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", script, "render", str(tmp_path), str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr == 'the page is made by Jinja2, which is not installed: pip install -e ".[report]"\n'
+
+
+WEB = Path(__file__).parent / "web"
+# What a page of real and of hostile input must come to in a browser.
+GOOD = {
+    "console": [],
+    "requests": [],
+    "axe": [],
+    "overflow": [],
+    "html": [],
+    "skip": "skip",
+    "outlined": True,
+    "keyboard": True,
+    "anchor": True,
+    "printed": {"hidden": 0, "ground": "rgb(255, 255, 255)"},
+}
+
+
+def look(*pages: Path) -> dict[str, dict]:
+    browser = shutil.which("chromium")
+    if browser is None or shutil.which("node") is None:
+        pytest.skip("needs chromium and node: apt-get install chromium nodejs npm")
+    if not (WEB / "node_modules").is_dir():
+        pytest.skip("needs the packages of tests/web: npm ci --ignore-scripts --prefix tests/web")
+    command = ["node", "look.mjs", browser, *map(str, pages)]
+    done = subprocess.run(command, cwd=WEB, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_browsers_find_nothing_wrong_with_the_page(real: str, tmp_path: Path) -> None:
+    mixed, empty, evil = (tmp_path / f"{name}.html" for name in ("mixed", "empty", "evil"))
+    mixed.write_text(real, encoding="utf-8")
+    (tmp_path / "nothing").mkdir()
+    empty.write_text(write_page(tmp_path / "nothing", tmp_path).path.read_text(encoding="utf-8"), encoding="utf-8")
+    long = judged("size.reduction", YES, 40.0, title="W" * 3000, notes=("<b>" * 999,), marks=("M" * 300,))
+    evil.write_text(rendered(tmp_path, verdict_file(long, judged("speed.cpu", NO, 1e300))), encoding="utf-8")
+    for path, found in look(mixed, empty, evil).items():
+        assert found == GOOD, path
+
+
+def test_the_look_in_the_browser_sees_what_is_wrong(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.html"
+    bad.write_text(
+        "<!DOCTYPE html><html><head><title>bad</title></head><body><p id='a' id='a'>bad<img src='http://127.0.0.1:9/x'>"
+        "<div style='width:900px'>wide</div><details><summary>x</summary><p class='fold' id='b'>y</p></details>"
+        "<script>console.error('said')</script></body></html>"
+    )
+    found = look(bad)[str(bad)]
+    assert "said" in found["console"]
+    assert "http://127.0.0.1:9/x" in found["requests"]
+    assert any("image-alt" in line for line in found["axe"])
+    assert any("900" in line or "wide" in line for line in found["overflow"])
+    assert any("no-dup-attr" in line for line in found["html"])
+    assert found["skip"] != "skip"
+
+
+def test_what_only_another_run_measured_is_drawn_in_its_mark_and_tone(tmp_path: Path) -> None:
+    other = write(tmp_path / "other.json", verdict_file(judged("speed.gpu_batch1", YES, 1.601, interval=(1.6, 1.602))))
+    page = rendered(tmp_path, verdict_file(), beside=[f"a GPU={other}"])
+    fold = page.split('id="speed.gpu_batch1"')[0].rsplit("<summary>", 1)[1]
+    assert "not run" in fold
+    assert '<g class="beside">' in fold
+    assert '#m-diamond-open" x=' in fold
+    assert '<g class="reproduced">' not in fold
+
+
+def test_promises_that_all_came_out_alike_are_said_together(tmp_path: Path) -> None:
+    page = rendered(tmp_path, verdict_file(*(judged(name, NO, 0.0) for name in PROMISES)))
+    assert sentence(page).startswith("No: all three promises are not reproduced (40 % fewer parameters; ")
+
+
+def test_a_bound_is_printed_as_finely_as_its_margin(real: str) -> None:
+    fold = real.split('id="speed.cpu"')[1].split("</details>")[0]
+    assert "at least 1.595x: the whole interval lies at or above the bound" in fold
+
+
+def test_every_machine_that_measured_is_named(tmp_path: Path) -> None:
+    recorded = judged("glue.sst2.bert", OPEN, 92.5, digests=(digest(read_evidence(STUDY)),), evidence=("x.json",))
+    here = judged("speed.cpu", YES, 1.9)
+    page = rendered(tmp_path, verdict_file(recorded, here, judged("text.size", YES, 40.0)), evidence=[STUDY, CPU])
+    assert "Measured on: made, 2 cores; the study&#39;s GPU host, which it does not describe. Judged" in page
+    page = rendered(tmp_path, verdict_file(recorded), evidence=[STUDY, CPU])
+    assert "Measured on: the study&#39;s GPU host, which it does not describe. Judged" in page
+    assert "Measured on: evidence that this page was not given." in rendered(tmp_path, verdict_file(recorded))
