@@ -48,11 +48,14 @@ def verdict_findings(
 
 
 def _numbers(verdict: Verdict) -> Iterator[str]:
-    numbers = [verdict.value, verdict.published, verdict.margin, verdict.level, *(verdict.interval or ())]
+    numbers = [verdict.value, verdict.published, verdict.margin, verdict.level, verdict.precision]
+    numbers += [*(verdict.interval or ()), *verdict.bounds]
     odd = [number for number in numbers if number is not None and not math.isfinite(number)]
     odd += [number for values in verdict.raw.values() for number in values if not math.isfinite(number)]
     if odd:
         yield f"{len(odd):,} of its numbers are not finite ({listed(odd)})"
+    elif verdict.precision <= 0:
+        yield f"its precision is {verdict.precision:g}"
     elif verdict.interval and verdict.interval[0] > verdict.interval[1]:
         yield "its interval ends before it begins"
 

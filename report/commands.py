@@ -29,7 +29,7 @@ MERGE_EXAMPLES = """examples:
 
 exit codes:
   0  written
-  2  nothing was written, and one sentence says why: a FILE cannot be read or was edited since it was written, two FILEs
+  2  one sentence says what was not written and why: a FILE cannot be read or was edited since it was written, two FILEs
      have two values for one measurement, OUT is one file and the hosts are several"""
 CHECK = """Say what is wrong with evidence and with verdicts, a line for each finding, and count them.
 

@@ -110,7 +110,7 @@ def _core(verdict: Verdict | None) -> str:
     """What a reader calls the verdict. The reason of "not run" is the run's, and the test's address is nobody's."""
     if verdict is None:
         return ""
-    known = [verdict.verdict, verdict.value, verdict.interval, verdict.marks, verdict.contradiction]
+    known = [verdict.verdict, verdict.value, verdict.interval, verdict.raw, verdict.marks, verdict.contradiction]
     rules = [verdict.published, verdict.rule, verdict.margin, verdict.bounds, verdict.reading]
     return _plain([*known, *(rules if verdict.verdict is not Outcome.NOT_RUN else [])])
 

@@ -7,7 +7,7 @@ judged (judge/pool.py). So nothing stronger is ever replaced, and the same files
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,10 +90,15 @@ def merged(group: Sequence[Named], out: Path | None = None) -> Evidence:
 
 def _ordered(group: Sequence[Named], out: Path | None, measurements: list[Measurement]) -> tuple[Measurement, ...]:
     for name, evidence in group:
-        if Path(name) == out and len(evidence.measurements) == len(measurements):
+        if Path(name) == out and _alike(evidence.measurements, measurements):
             return evidence.measurements
     host = group[0][1].host
     return tuple(sorted(measurements, key=lambda m: (m.group(host), m.launch, m.model_dump_json())))
+
+
+def _alike(some: Iterable[Measurement], others: Iterable[Measurement]) -> bool:
+    """Whether these are the same measurements in whatever order."""
+    return sorted(m.model_dump_json() for m in some) == sorted(m.model_dump_json() for m in others)
 
 
 def _renumbered(once: Mapping[str, Measurement], host: Host) -> list[Measurement]:
@@ -131,11 +136,21 @@ def _by_host(named: Sequence[Named]) -> list[list[Named]]:
     for part in machines.values():
         known = {evidence.host.model_dump_json(): evidence.host for _, evidence in part}
         with_gpu = [host for host in known.values() if host.gpu]
-        if len(with_gpu) == 1:
-            groups.append([(name, evidence.model_copy(update={"host": with_gpu[0]})) for name, evidence in part])
+        joined = [(name, evidence.model_copy(update={"host": with_gpu[0]})) for name, evidence in part if with_gpu]
+        if len(with_gpu) == 1 and _agree(joined):
+            groups.append(joined)
         else:
             groups += [[(n, e) for n, e in part if e.host.model_dump_json() == host] for host in known]
     return groups
+
+
+def _agree(named: Sequence[Named]) -> bool:
+    """Whether no measurement has two values in these files."""
+    try:
+        _check(named)
+    except Mistake:
+        return False
+    return True
 
 
 def _several(out: Path, groups: Sequence[Sequence[Named]]) -> str:
@@ -162,6 +177,7 @@ def _present(out: Path) -> list[Path]:
 def _places(out: Path, groups: Sequence[Sequence[Named]]) -> list[tuple[Path, Sequence[Named]]]:
     """Where each host's evidence goes: into the folder's file of that host, or into a new one named after it."""
     places: list[tuple[Path, Sequence[Named]]] = []
+    taken = {*_present(out)}
     for group in groups:
         inside = [name for name, _ in group if Path(name).parent == out]
         if len(inside) > 1:
@@ -169,8 +185,19 @@ def _places(out: Path, groups: Sequence[Sequence[Named]]) -> list[tuple[Path, Se
                 f"{inside[0]} and {inside[1]} are of the same host: merge them first (python -m report merge "
                 f"{inside[0]} {inside[1]}) and remove the second."
             )
-        places.append((Path(inside[0]) if inside else out / f"{_name(group[0][1].host)}.json", group))
+        path = Path(inside[0]) if inside else _free(out / f"{_name(group[0][1].host)}.json", taken)
+        taken.add(path)
+        places.append((path, group))
     return sorted(places, key=lambda place: place[0])
+
+
+def _free(path: Path, taken: Collection[Path]) -> Path:
+    """The path, or one with a number behind its name where another host's evidence has it."""
+    number, found = 1, path
+    while found in taken:
+        number += 1
+        found = path.with_stem(f"{path.stem}-{number}")
+    return found
 
 
 def _name(host: Host) -> str:

@@ -77,7 +77,8 @@ def model_cards(files: Sequence[tuple[str, Evidence]], baselines: Baselines) -> 
     for model, role in sorted(models):
         entries = [entry for task in baselines.tasks for entry in _entries(pool, baselines, task, role, model)]
         if entries:
-            cards[_file_name(model)] = _yaml(_name(model), _grouped(entries))
+            name = _file_name(model)
+            cards[f"{name}-{role}" if name in cards else name] = _yaml(_name(model), _grouped(entries))
     return cards
 
 

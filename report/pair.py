@@ -39,14 +39,17 @@ def write_pair_badges(file: VerdictFile, folder: Path, name: str) -> list[str]:
     """
     if not plain(name):
         raise Mistake("NAME says nothing: give what the badges shall call your model.")
-    judged = [verdict for key, verdict in sorted(file.verdicts.items()) if key in PHRASES and _shown(verdict)]
+    judged = [verdict for key, verdict in sorted(file.verdicts.items()) if key in PHRASES and _shown(verdict, key)]
     if not judged:
         raise Mistake(
             "RESULTS holds no verdict on a pair of your own: run `pytest claims/ --student MODEL` first, and give its "
             "verdicts.json."
         )
     for verdict in judged:
-        drawn = pair_badge(verdict, name)
+        try:
+            drawn = pair_badge(verdict, name)
+        except (TypeError, ValueError, OverflowError):
+            raise Mistake(f"RESULTS has no number that can be shown for {verdict.id}: judge it again.") from None
         image = svg(drawn, verdict.id)
         write(folder / f"{verdict.id}.json", endpoint(drawn))
         write(folder / f"{verdict.id}.svg", image)
@@ -61,8 +64,8 @@ def pair_badge(verdict: Verdict, name: str) -> Badge:
     return Badge(shortened(label, LONGEST_LABEL), f"{symbol} {said}", verdict.verdict, label)
 
 
-def _shown(verdict: Verdict) -> bool:
+def _shown(verdict: Verdict, key: str) -> bool:
     """Whether it is about an own pair, was judged, and carries no mark that withholds it for another reason."""
     others = [mark for mark in verdict.marks if mark in WITHHOLDING and mark != OWN]
     judged = verdict.verdict not in (Outcome.NOT_RUN, Outcome.ERROR) and verdict.value is not None
-    return OWN in verdict.marks and judged and not others
+    return OWN in verdict.marks and judged and not others and verdict.id == key

@@ -271,3 +271,29 @@ def test_a_folder_of_evidence_is_judged_and_an_empty_one_refused(tmp_path: Path)
     done = project.run("claims/", "--evidence", "nothing")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "nothing is a folder without a .json file" in done.stdout + done.stderr
+
+
+def test_a_host_keeps_its_file_whatever_drivers_came_between(tmp_path: Path) -> None:
+    plain, out = Host(cpu="a processor", cores=4), tmp_path / "evidence"
+    hosts = [plain, *(plain.model_copy(update={"gpu": "a GPU", "driver": f"CUDA {n}"}) for n in (12, 13)), plain]
+    for number, host in enumerate(hosts):
+        path = tmp_path / f"{number}.json"
+        write_evidence(path, made(host, f"architecture.layers{number}"))
+        merge(out, [path])
+    kept = [m.quantity for path in out.glob("*.json") for m in read_evidence(path).measurements]
+    assert sorted(kept) == [f"architecture.layers{number}" for number in range(4)]
+
+
+def test_what_is_new_is_added_also_where_the_file_holds_something_twice(tmp_path: Path) -> None:
+    host, out = Host(cpu="a processor"), tmp_path / "all.json"
+    twice = made(host, "architecture.layers")
+    write_evidence(out, twice.model_copy(update={"measurements": twice.measurements * 2}))
+    write_evidence(tmp_path / "new.json", made(host, "architecture.heads"))
+    merge(out, [tmp_path / "new.json"])
+    found = sorted(m.quantity for m in read_evidence(out).measurements)
+    assert found == ["architecture.heads", "architecture.layers"]
+
+
+def made(host: Host, quantity: str) -> Evidence:
+    measurement = Measurement(quantity=quantity, model=Model(role="teacher", id="a/b"), unit="count", values=(1.0,))
+    return Evidence(schema_=SCHEMA, suite_version="0.1.0", created="2026", host=host, measurements=(measurement,))

@@ -1,6 +1,7 @@
 import base64
 import hashlib
 import json
+import math
 import os
 import re
 import shlex
@@ -119,6 +120,33 @@ def real(runs: Path) -> str:
     return made.path.read_text(encoding="utf-8")
 
 
+def test_what_was_found_of_the_papers_pair_is_no_promise_that_another_keeps(tmp_path: Path) -> None:
+    own = judged("size.reduction", YES, 60.0, marks=("own pair",), bounds=(39.273, None))
+    whole = judged(
+        "speed.cpu_full_pass", YES, 2.0, bounds=(1.595, None), raw={"teacher, s": [9.0], "student, s": [4.0]}
+    )
+    said = sentence(rendered(tmp_path / "mixed", verdict_file(own, whole, judged("glue.retention", YES, 97.0))))
+    assert "one is reproduced (40 % fewer parameters)" in said
+    assert "two were not run" in said
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"precision": math.inf},
+        {"precision": 0.0},
+        {"published": -1e308},
+        {"raw": {"ratios": [1e20, 1e20]}},
+        {"raw": {"ratios": [1.7e308, -1.7e308]}},
+        {"raw": {"ratios": [5e-324, 1e-323]}},
+    ],
+)
+def test_numbers_that_nothing_can_be_drawn_from_break_no_page(fields: dict[str, object], tmp_path: Path) -> None:
+    for name in ("speed.cpu", "glue.cola.bert", "size.reduction"):
+        made = rendered(tmp_path / name, verdict_file(judged(name, YES, 2.0, **fields)))
+        assert f'id="{name}"' in made
+
+
 def test_the_same_input_gives_the_same_bytes(runs: Path, tmp_path: Path) -> None:
     pages = []
     for seed in ("1", "2"):
@@ -155,8 +183,8 @@ def test_every_claim_is_there_with_its_word_its_number_and_an_anchor(real: str, 
 def test_the_answer_is_one_sentence_and_says_what_was_not_run(real: str) -> None:
     assert sentence(real) == (
         "In part: of the three promises, two are reproduced (40 % fewer parameters; 60 % faster on a CPU, full pass of "
-        "STS-B) and one is inconclusive (97 % of BERT's GLUE Score); of all 71 claims, 4 are not reproduced and 18 "
-        "were not run."
+        "STS-B) and one is inconclusive (97 % of BERT's GLUE Score, unlike recipes); of all 71 claims, 4 are not "
+        "reproduced and 18 were not run."
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from judge.verdicts import Outcome, Verdict
+from report.badges import WITHHOLDING
 from report.page.safe import FIRM, listed
 from report.page.sources import OWN_PAIR, REHEARSAL, Look, Source, judged, look, own_models
 
@@ -45,15 +46,18 @@ def answer(source: Source, paper: Mapping[str, Verdict]) -> Answer:
     verdicts = list(paper.values())
     own = any(OWN_PAIR in v.marks for v in verdicts)
     rehearsal = any(REHEARSAL in v.marks for v in verdicts)
-    promises = [_speaker(names, paper) for names in PROMISES if any(name in paper for name in names)]
-    if own:  # the paper's words about itself are no part of what another pair keeps
-        verdicts = [v for v in verdicts if OWN_PAIR in v.marks or v in promises]
+    if own:  # what was found of the paper's pair says nothing of another
+        paper = {name: v if OWN_PAIR in v.marks else _unasked(v) for name, v in paper.items()}
+    speakers = [_speaker(names, paper) for names in PROMISES if any(name in paper for name in names)]
+    promises = [paper[name] for name in speakers]
+    if own:
+        verdicts = [v for v in paper.values() if OWN_PAIR in v.marks or v in promises]
     word, sentence = _rehearsed() if rehearsal else _answer(promises, verdicts)
     return Answer(
         question="Does this pair keep DistilBERT's promises?" if own else QUESTION,
         answer=word,
         sentence=sentence.replace(" %", f"{FIRM}%"),
-        promises=[v.id for v in promises],
+        promises=speakers,
         counts=counts(verdicts),
         banner=_banner(source, rehearsal, own),
     )
@@ -68,9 +72,14 @@ def counts(verdicts: Iterable[Verdict]) -> list[Count]:
     return [tally[icon] for icon in ORDER if icon in tally]
 
 
-def _speaker(names: Sequence[str], paper: Mapping[str, Verdict]) -> Verdict:
-    known = [paper[name] for name in names if name in paper]
-    return next((verdict for verdict in known if judged(verdict)), known[0])
+def _speaker(names: Sequence[str], paper: Mapping[str, Verdict]) -> str:
+    """The claim that speaks for a promise: the first that was judged."""
+    known = [name for name in names if name in paper]
+    return next((name for name in known if judged(paper[name])), known[0])
+
+
+def _unasked(verdict: Verdict) -> Verdict:
+    return verdict.model_copy(update={"verdict": Outcome.NOT_RUN, "value": None, "interval": None, "marks": ()})
 
 
 def _rehearsed() -> tuple[str, str]:
@@ -122,7 +131,8 @@ def _of_promises(promises: Sequence[Verdict]) -> str:
     """`of the three promises, two are reproduced (40 % ..., 60 % ...) and one is inconclusive (97 % ...)`."""
     groups: dict[str, list[str]] = {}
     for verdict in promises:
-        groups.setdefault(verdict.verdict.value, []).append(verdict.title or verdict.id)
+        held = [mark for mark in verdict.marks if mark in WITHHOLDING and mark != OWN_PAIR]
+        groups.setdefault(verdict.verdict.value, []).append(", ".join([verdict.title or verdict.id, *held]))
     if not groups:
         return "none of the three promises is among the claims that were run"
     numbers = ("no", "one", "two", "three")

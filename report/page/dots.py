@@ -53,7 +53,7 @@ def _strip(source: Source, verdict: Verdict, name: str, values: Sequence[float])
     low, high = min(wanted), max(wanted)
     room = (high - low or abs(high) or 1.0) * ROOM
     low, high = low - room, high + room
-    if not finite(high - low):  # the numbers are too far apart to be drawn
+    if not (finite(high - low) and high > low):  # the numbers are too far apart to be drawn
         return strip
 
     def place(value: float) -> float:

@@ -146,6 +146,10 @@ def _different(shown: Sequence[tuple[Source, Verdict]]) -> Iterator[tuple[Source
 def _differs(shown: Sequence[tuple[Source, Verdict]]) -> str:
     """Which sources came to another verdict than the first that has one; empty where they agree."""
     voices = [(s, v) for s, v in shown if judged(v)]
+    if not all(OWN_PAIR in v.marks for _, v in voices):  # another pair's verdict is no other opinion
+        voices = [(s, v) for s, v in voices if OWN_PAIR not in v.marks]
+    if not voices:
+        return ""
     others = [s.name for s, v in voices[1:] if v.verdict is not voices[0][1].verdict]
     return f"{voices[0][0].name} and {', '.join(others)} differ" if others else ""
 

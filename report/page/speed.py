@@ -11,6 +11,8 @@ from report.page.sources import Look, Source, judged, look
 
 TEACHER, STUDENT = "teacher (s)", "student (s)"
 BINS = 48
+# A span of ratios that no axis could show.
+WIDEST = 1e9
 # With more sources than these, settings that share a verdict (backends) are drawn for the first alone.
 MANY = 3
 BARS = 72  # pixels that the highest bar has, as the template draws it
@@ -82,17 +84,23 @@ def histograms(verdicts: Sequence[tuple[Source, Verdict]]) -> tuple[Axis | None,
     if not any(good):
         return None, []
     axis = _axis([v for _, v, *_ in found], [ordered for ordered in good if ordered])
+    if axis is None:  # the ratios are too far apart, or too large to be told apart
+        return None, []
     return axis, [_histogram(axis, *entry) for entry in found]
 
 
-def _axis(verdicts: Sequence[Verdict], ordered: Sequence[Sequence[float]]) -> Axis:
+def _axis(verdicts: Sequence[Verdict], ordered: Sequence[Sequence[float]]) -> Axis | None:
     ends = [v.published for v in verdicts if v.published is not None and finite(v.published)]
     lows = [values[int(BEYOND * (len(values) - 1))] for values in ordered]
     highs = [values[math.ceil((1 - BEYOND) * (len(values) - 1))] for values in ordered]
     low, high = min([*ends, *lows]), max([*ends, *highs])
+    if not high - low < WIDEST:
+        return None
     step = _step(high - low)
     low, high = step * math.floor(low / step), step * math.ceil(high / step)
     high += step if high == low else 0
+    if not high > low:
+        return None
     number = min(20, round((high - low) / step))
     ticks = [low + n * step for n in range(number + 1)]
     return Axis(low, high, [(percent((tick - low) / (high - low)), f"{tick:.3g}x") for tick in ticks])

@@ -1,5 +1,6 @@
 """The paper's four tables, cell by cell: what it printed, and what each source measured."""
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -8,7 +9,7 @@ from judge.baselines import Baselines
 from judge.claims import Claim, Table
 from judge.verdicts import Verdict, digits
 from report.page.safe import finite
-from report.page.sources import Look, Source, judged, look
+from report.page.sources import OWN_PAIR, Look, Source, judged, look
 from report.page.speed import STUDENT, TEACHER
 
 # Seconds of a full pass belong to no claim's cell: the paper's hardware is nobody else's. They are the pairs' sums.
@@ -79,18 +80,19 @@ def _cell(printed: str, claims: Sequence[Claim], row: str, column: str, sources:
 def _numbers(source: Source, claims: Sequence[Claim]) -> Iterator[tuple[str, Look | None]]:
     for claim in claims:
         verdict = source.file.verdicts.get(claim.id)
-        if verdict is not None and judged(verdict) and verdict.value is not None:
+        # What is about somebody's own models stands in no cell of the paper's.
+        if verdict is not None and judged(verdict) and verdict.value is not None and OWN_PAIR not in verdict.marks:
             yield _number(verdict), look(verdict)
 
 
 def _number(verdict: Verdict) -> str:
-    return digits(verdict.value, verdict.precision) if verdict.precision > 0 else str(verdict.value)
+    return digits(verdict.value, verdict.precision) if 0 < verdict.precision < math.inf else str(verdict.value)
 
 
 def _seconds(source: Source, row: str, column: str) -> Iterator[tuple[str, Look | None]]:
     """A model's seconds for the full pass, added up over its pairs."""
     verdict = source.file.verdicts.get(FULL_PASS)
-    if "seconds" in column and verdict is not None and judged(verdict):
+    if "seconds" in column and verdict is not None and judged(verdict) and OWN_PAIR not in verdict.marks:
         total = sum(verdict.raw.get(SECONDS.get(row, ""), []))
         if total and finite(total):
             yield f"{total:.1f}", None
