@@ -158,7 +158,8 @@ def test_recorded_evidence_gives_the_same_verdicts_elsewhere_to_the_byte(
     live = project.verdicts()
     for name in (f"glue.{task}.{model}" for task in TASKS for model in ("bert", "distilbert")):
         elsewhere = judged[0][name]
-        assert elsewhere.pop("evidence") == ["recorded.json"]  # all that tells them apart
+        assert elsewhere.pop("evidence") == ["recorded.json"]  # this and its digest are all that tells them apart
+        assert len(elsewhere.pop("digests")) == 1
         assert json.dumps(elsewhere) == json.dumps(live[name])
 
 

@@ -54,6 +54,7 @@ def test_a_faster_student_is_told_from_pairs_that_reproduce_the_verdict(timed: S
     assert live["verdict"] == "reproduced"
     assert live["interval"][0] > 1.595
     assert judged.pop("evidence") == ["times.json"]
+    assert len(judged.pop("digests")) == 1
     assert judged == live
 
 
