@@ -1,6 +1,7 @@
 """JSON files that people edit: read with the place of a mistake, written so that a crash leaves the old one whole."""
 
 import difflib
+import errno
 import json
 import os
 import tempfile
@@ -8,6 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+# A disk without room, and a user who has used up his share of it.
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class Mistake(Exception):
@@ -73,7 +77,8 @@ def write(path: Path, text: str) -> None:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise Mistake(f"{path} cannot be written ({error.strerror}): choose a folder that can be written to.") from None
+        what = "make room there" if error.errno in FULL else "choose a folder that can be written to"
+        raise Mistake(f"{path} cannot be written ({error.strerror}): {what}.") from None
 
 
 def pretty(record: Record) -> str:
@@ -96,6 +101,8 @@ def _check_schema(raw: Any, path: Path, newest: int) -> None:
     found = raw.get("schema") if isinstance(raw, dict) else None
     if not isinstance(found, int) or isinstance(found, bool):
         raise Mistake(f"{path}, /schema: a whole number is missing, so this is no file of this suite's.")
+    if found < 1:
+        raise Mistake(f"{path} has schema {found}, and there is none before 1: give a file of this suite.")
     if found > newest:
         raise Mistake(f"{path} has schema {found}, and this suite reads up to {newest}: update the suite.")
 

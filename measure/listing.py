@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.claims import Role
+from judge.datasets import GLUE
 from judge.files import Mistake, first_line
 from measure.architecture import check_folder
 from measure.downloads import LIST_SECONDS, PAUSES, endpoint
@@ -19,7 +20,7 @@ from measure.modelfiles import PICKLES, TOKENIZER, VOCABULARIES, WEIGHTS
 from measure.requests import ROLES, Request
 from measure.stsb import CONFIG as TIMED_CONFIG
 from measure.stsb import SPLIT as TIMED_SPLIT
-from measure.tasks import GLUE, TASKS
+from measure.tasks import TASKS
 
 # The content of a small file of a repository at a commit.
 Read = Callable[["Wanted", str, "Remote"], bytes]

@@ -7,11 +7,10 @@ Metrics, spreads and trivial scores are what the judge needs and stand in baseli
 from dataclasses import dataclass
 from typing import Literal
 
+from judge.datasets import GLUE, IMDB, SQUAD
+
 Kind = Literal["classification", "regression", "question answering"]
 
-GLUE = ("nyu-mll/glue", "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c")
-SQUAD = ("rajpurkar/squad", "7b6d24c440a36b6815f21b70d25016731768db1f")
-IMDB = ("stanfordnlp/imdb", "e6281661ce1c48d982bc483cf8a173c1bbeb5d31")
 PAIR = ("sentence1", "sentence2")
 ENTAILMENT = ("entailment", "not_entailment")
 ACCURACY = ("accuracy",)

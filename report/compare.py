@@ -76,7 +76,8 @@ def reasons(before: Verdict | None, after: Verdict | None, facts: Sequence[str] 
         return [_event(before, after)]
     rules = [f"{name}: {show(before)} → {show(after)}" for name, show in RULES.items() if show(before) != show(after)]
     measured_anew = [*_numbers(before, after), *_sources(before, after)]
-    if measured_anew or not rules:
+    # Of verdicts that do not say who measured, no more is known than who judged.
+    if (measured_anew or not rules) and not (before.measured_on and after.measured_on):
         measured_anew += facts
     return [*rules, *measured_anew] or [after.reason]
 
@@ -89,9 +90,11 @@ def _numbers(before: Verdict, after: Verdict) -> Iterator[str]:
 
 
 def _sources(before: Verdict, after: Verdict) -> Iterator[str]:
-    """Whether other evidence was judged, and what the verdict is marked with."""
+    """Whether other evidence was judged, measured on another host or with other versions, and other marks."""
     if (before.evidence, before.digests) != (after.evidence, after.digests):
         yield f"evidence: {_origin(before)} → {_origin(after)}"
+    if before.measured_on and after.measured_on and before.measured_on != after.measured_on:
+        yield f"measured on: {'; '.join(before.measured_on)} → {'; '.join(after.measured_on)}"
     if before.marks != after.marks:
         yield f"marks: {', '.join(before.marks) or 'none'} → {', '.join(after.marks) or 'none'}"
 

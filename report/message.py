@@ -35,8 +35,9 @@ def measured(verdict: Verdict) -> str:
 
 
 def bound(verdict: Verdict) -> str:
-    """What the value must satisfy: `at least 96.5 %`, `65 to 67 M`, `exactly 2x`."""
-    low, high = (digits(b, verdict.precision) if b is not None else "" for b in verdict.bounds)
+    """What the value must satisfy, as finely as its margin (1.595x is no 1.6x): `at least 96.5 %`, `65 to 67 M`."""
+    precision = min(verdict.precision, verdict.margin or verdict.precision)
+    low, high = (digits(b, precision) if b is not None else "" for b in verdict.bounds)
     if low == high:
         return f"exactly {with_unit(low, verdict.unit)}"
     if not high:

@@ -32,12 +32,13 @@ import pytest
 from fixtures.checkpoints import Checkpoints
 from fixtures.outcomes import NotRun
 from judge.baselines import load_baselines
+from judge.datasets import GLUE, SQUAD
 from judge.files import Mistake
 from measure.jobs import Job
 from measure.requests import ROLES, Request
 from measure.results import CHECKPOINT, RESULT, Result
 from measure.store import Store
-from measure.tasks import GLUE, SQUAD, TASKS, FineTuned
+from measure.tasks import TASKS, FineTuned
 from tests.hubserver import REVISION
 from tests.madedata import miniature, write_task
 from tests.project import ROOT

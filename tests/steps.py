@@ -63,6 +63,7 @@ class Checkout:
             "GITHUB_RUN_ID": "7",
             "GITHUB_RUN_ATTEMPT": "1",
             "GITHUB_REF_NAME": "main",
+            "GITHUB_REF_TYPE": "branch",
             "GITHUB_SHA": "0123abc",
             "GH_LOG": str(self.log),
             "GH_TOKEN": "secret",

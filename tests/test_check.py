@@ -276,9 +276,7 @@ def test_made_evidence_for_every_claim_is_whole_but_for_its_made_data(baselines:
     synthetic.write(tmp_path / "made.json")
     found = said(baselines, tmp_path / "made.json")
     assert found
-    rest = [line for line in found if "it was taken on" not in line]
-    assert {line.split(": ")[1] for line in rest} == {"epochs was 3, and the recipe 'paper' says 2"}
-    assert all("(squad." in line for line in rest)
+    assert [line for line in found if "it was taken on" not in line] == []
 
 
 def test_a_verdict_decided_by_its_side_or_on_an_own_pair_follows_from_what_decided_it(baselines: Baselines) -> None:

@@ -98,6 +98,17 @@ def test_why_a_verdict_changed_is_said(
     assert (words_changed(before, after) == 1) == (outcome is not R)
 
 
+def test_the_host_that_measured_is_named_and_not_the_one_that_judged() -> None:
+    facts = ["another host wrote last"]
+    before = verdict(measured_on=("one CPU (torch 2.13.0)",))
+    after = verdict(value=76.0, measured_on=("one GPU (torch 2.13.0)", "one CPU (torch 2.13.0)"))
+    said = "measured on: one CPU (torch 2.13.0) → one GPU (torch 2.13.0); one CPU (torch 2.13.0)"
+    assert reasons(before, after, facts) == ["another number", said]
+    # Judged elsewhere, of the same measurements.
+    assert facts[0] not in reasons(before, verdict(value=76.0, measured_on=before.measured_on), facts)
+    assert facts[0] in reasons(before, verdict(value=76.0), facts)
+
+
 def test_a_rule_that_changed_alone_is_not_laid_at_the_hosts_door() -> None:
     before, after = verdict(), verdict(outcome=INCONCLUSIVE, margin=0.1, bounds=(76.9, 77.1))
     facts = ["another host wrote last"]

@@ -77,7 +77,7 @@ def test_a_write_that_fails_leaves_the_old_file_whole(
     write(path, "old")
     monkeypatch.setattr(owner, name, full_disk)
     said = refused(path)
-    assert said == f"{path} cannot be written (No space left on device): choose a folder that can be written to."
+    assert said == f"{path} cannot be written (No space left on device): make room there."
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.json", "old")]
 
 
@@ -139,6 +139,8 @@ READ = {
     "not JSON": (b'{"schema": }', " is not JSON: Expecting value at line 1, column 12."),
     "empty": (b"", " is not JSON: Expecting value at line 1, column 1."),
     "newer schema": (b'{"schema": 3}', " has schema 3, and this suite reads up to 2: update the suite."),
+    "no schema": (b'{"schema": 0}', " has schema 0, and there is none before 1: give a file of this suite."),
+    "less than none": (b'{"schema": -1}', " has schema -1, and there is none before 1: give a file of this suite."),
     "list": (b"[]", NO_SCHEMA),
     "missing schema": (b"{}", NO_SCHEMA),
     "schema in words": (

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from judge.datasets import GLUE
 from measure import hub as places
 from measure.hub import find_config, find_model, find_split, find_task, split_id
 from measure.manifest import MirroredFile, MirroredRepository, new_manifest, sha256_of, write_manifest
 from measure.models import load, weights_folder
-from measure.tasks import GLUE, TASKS
+from measure.tasks import TASKS
 from tests.hubclient import absence, connected, model_in, refused
 from tests.hubserver import REVISION, Hub, serving
 from tests.madedata import miniature, write_task

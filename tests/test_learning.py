@@ -119,10 +119,11 @@ def test_real_weights_beat_the_majority_and_a_model_without_them(store: Store, m
     assert found is not None
     assert found.origin
     real = str(Path(found.origin).parent / "model")
-    recipe = {"epochs": 2, "learning_rate": 1e-4, "batch_size": 16, "max_length": 80, "limit": 2400}
+    recipe = {"epochs": 1, "learning_rate": 2e-4, "batch_size": 16, "max_length": 48, "limit": 1200}
     # bf16 takes half the time on a processor that has it, and its way through the Trainer is run as well.
-    jobs = [replace(job("mrpc", model, MIRROR, **recipe), precision="bf16") for model in (real, miniatures["bert"])]
-    with_weights, without = (run(made, store).metrics["glue.mrpc.accuracy"] for made in jobs)
-    majority = 279 / 408
-    assert with_weights > majority + 0.05
-    assert with_weights > without + 0.05
+    jobs = [replace(job("sst2", model, MIRROR, **recipe), precision="bf16") for model in (real, miniatures["bert"])]
+    with_weights, without = (run(made, store).metrics["glue.sst2.accuracy"] for made in jobs)
+    # 872 sentences: two seeds gave 0.771 and 0.783, and 0.1 above the majority is six standard errors.
+    majority = 444 / 872
+    assert with_weights > majority + 0.1
+    assert with_weights > without + 0.1

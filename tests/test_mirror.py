@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from judge.baselines import load_baselines
+from judge.datasets import GLUE, IMDB, SQUAD
 from judge.files import Mistake
 from measure import filling
 from measure.hub import matching
@@ -22,7 +23,7 @@ from measure.listing import Listing, Remote, Wanted, _weights
 from measure.manifest import MirroredRepository, read_manifest, verify
 from measure.mirror import main
 from measure.requests import Request
-from measure.tasks import GLUE, IMDB, SQUAD, TASKS
+from measure.tasks import TASKS
 from tests.hubclient import connected, forget
 from tests.hubserver import Fault, Hub
 from tests.project import ROOT

@@ -20,7 +20,7 @@ from judge.evidence import Evidence, Host, Measurement, Model, RecipeUsed, diges
 from judge.files import Mistake, pretty
 from judge.verdicts import SCHEMA, Outcome, Verdict, VerdictFile, without_measurement
 from report.page.answer import answer
-from report.page.forest import row
+from report.page.forest import PIXEL, SPAN, row
 from report.page.render import write_page
 from report.page.safe import sampled
 from report.page.sources import Source
@@ -241,7 +241,16 @@ def test_a_rehearsal_shows_a_banner_and_no_verdict(tmp_path: Path) -> None:
         assert f"#v-{icon}" not in body
     assert body.count("went through") >= 3
     assert "12 %" not in body
-    assert "#m-disc" not in body
+    assert all("<use" not in picture for picture in re.findall(r'<svg class="plot".*?</svg>', body))
+
+
+def test_a_rehearsal_beside_verdicts_that_count_says_nothing_of_the_page(tmp_path: Path) -> None:
+    rehearsed = judged("glue.retention", YES, 97.0, marks=("rehearsal",))
+    page = rendered(tmp_path, verdict_file(judged("size.reduction", YES, 40.0), rehearsed))
+    assert "This is a rehearsal." not in page
+    assert sentence(page).startswith("In part: of the three promises, one is reproduced (40 % fewer parameters)")
+    assert "97 % of BERT&#39;s GLUE Score" in page
+    assert "two were not run" in sentence(page)
 
 
 def test_a_pair_of_somebodys_own_is_named_and_asked_about(tmp_path: Path) -> None:
@@ -262,7 +271,11 @@ def test_sources_that_disagree_are_both_shown_and_said(tmp_path: Path) -> None:
     assert "1.9x [1.8, 2]" in text
     assert "1.2x [1.1, 1.3]" in text
     assert "this run and a phone differ" in text
-    assert {"#m-disc", "#m-diamond-open"} <= {u["href"] for u in Parsed(summary).all("use")}
+    assert {"#s-disc", "#s-diamond-open"} <= {u["href"] for u in Parsed(summary).all("use")}
+    plot = re.search(r'<svg class="plot".*?</svg>', summary)
+    assert plot
+    groups = re.findall(r'<g class="([\w-]+)">', plot[0])
+    assert groups == ["band", "printed", "reproduced", "beside"]
 
 
 def drawn(verdict: Verdict):
@@ -271,23 +284,23 @@ def drawn(verdict: Verdict):
 
 def test_a_row_of_the_forest_is_drawn_on_the_scale_of_its_margin() -> None:
     within = judged("glue.sst2.bert", YES, 92.7, interval=(91.7, 93.7))
-    assert drawn(within).band == ("37.5%", "25%")
+    assert drawn(within).band == (-1.0, 1.0)
     mark = drawn(within).marks[0]
-    assert (mark.at, mark.low, mark.high, mark.beyond) == ("50%", "37.5%", "62.5%", 0)
-    far = drawn(judged("glue.sst2.bert", NO, 99.9, interval=(99.0, 101.0))).marks[0]
-    assert (far.at, far.low, far.beyond) == ("100%", "100%", 1)
+    assert (mark.at, mark.interval, mark.beyond) == (0.0, (-1.0, 1.0), 0)
+    far = drawn(judged("glue.sst2.bert", NO, 99.9, interval=(96.0, 101.0))).marks[0]
+    assert (far.at, far.interval, far.beyond) == (SPAN, (pytest.approx(3.3), SPAN), 1)
     assert drawn(judged("glue.sst2.bert", NO, 50.0)).marks[0].beyond == -1
 
 
 def test_a_bound_on_one_side_leaves_the_band_open_on_the_other() -> None:
-    assert drawn(judged("glue.retention", OPEN, 97.0)).band == ("37.5%", "62.5%")
-    assert drawn(judged("squad.gap", OPEN, 3.0)).band[0] == "0%"
+    assert drawn(judged("glue.retention", OPEN, 97.0)).band == (-1.0, SPAN)
+    assert drawn(judged("squad.gap", OPEN, 3.0)).band[0] == -SPAN
 
 
 def test_where_only_the_printed_value_agrees_another_lies_beyond() -> None:
     exact = judged("architecture.pooler", YES, 0.0, margin=0.0, bounds=(0.0, 0.0))
-    assert drawn(exact).marks[0].at == "50%"
-    assert drawn(exact).band == ("49.5%", "1%")
+    assert drawn(exact).marks[0].at == 0.0
+    assert drawn(exact).band == (pytest.approx(-PIXEL), pytest.approx(PIXEL))
     assert drawn(exact.model_copy(update={"value": 5.0})).marks[0].beyond == 1
 
 
@@ -408,7 +421,9 @@ def test_ten_thousand_seeds_are_sampled_and_that_is_said(tmp_path: Path) -> None
     page = rendered(tmp_path, verdict_file(verdict))
     assert "200 of 10,000 values drawn, evenly spaced by rank" in page
     assert "and 9,988 more" in page
-    assert page.count("<circle cx=") <= 200 + 20  # the icons' own circles
+    strip = re.search(r'<svg class="strip".*?</svg>', page)
+    assert strip
+    assert 150 < strip[0].count("<use") <= 200
     drawn = sampled(values, 200)
     assert (drawn[0], drawn[-1], len(drawn)) == (min(values), max(values), 200)
 
@@ -465,13 +480,19 @@ def test_an_edited_number_and_evidence_that_disagrees_are_refused(tmp_path: Path
     refuse(tmp_path, "with two different values", evidence=[STUDY, edited])
 
 
-def test_without_the_template_library_a_sentence_says_what_to_install(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("module", "sentence"),
+    [("jinja2", "the page is made by Jinja2"), ("matplotlib", "the plots are drawn by matplotlib")],
+)
+def test_without_a_library_a_sentence_says_what_to_install(module: str, sentence: str, tmp_path: Path) -> None:
     write(tmp_path / "verdicts.json", verdict_file())
-    script = "import sys; sys.modules['jinja2'] = None; from report.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    script = (
+        f"import sys; sys.modules['{module}'] = None; from report.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
     command = [sys.executable, "-c", script, "render", str(tmp_path), str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
-    assert done.stderr == 'the page is made by Jinja2, which is not installed: pip install -e ".[report]"\n'
+    assert done.stderr == f'{sentence}, which is not installed: pip install -e ".[report]"\n'
 
 
 WEB = Path(__file__).parent / "web"
@@ -535,7 +556,7 @@ def test_what_only_another_run_measured_is_drawn_in_its_mark_and_tone(tmp_path: 
     fold = page.split('id="speed.gpu_batch1"')[0].rsplit("<summary>", 1)[1]
     assert "not run" in fold
     assert '<g class="beside">' in fold
-    assert '#m-diamond-open" x=' in fold
+    assert '#s-diamond-open"' in fold
     assert '<g class="reproduced">' not in fold
 
 

@@ -90,6 +90,13 @@ def test_what_a_gpu_host_measured_is_proposed_published_and_never_lost(checkout:
     assert not (published / "conftest.py").exists()
 
 
+def test_a_run_on_a_tag_is_proposed_to_the_default_branch(checkout: Checkout, tmp_path: Path) -> None:
+    recorded(checkout.path / "evidence" / "a-gpu.json", *gpu_times(tmp_path))
+    env = {"GITHUB_REF_NAME": "v1", "GITHUB_REF_TYPE": "tag", "DEFAULT_BRANCH": "trunk"}
+    checkout.step(SLOW["propose"], "Pull request", **env)
+    assert "pr create --base trunk --head evidence/run-7-1" in checkout.log.read_text()
+
+
 def test_a_run_that_measured_nothing_new_proposes_nothing(checkout: Checkout) -> None:
     (checkout.path / "recorded").mkdir()
     shutil.copy2(ROOT / "evidence" / "cpu.json", checkout.path / "recorded" / "run.json")

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import timing
+from judge.datasets import GLUE
 from judge.files import Mistake
 from judge.latency import overhead_in_layers
 from judge.statistics import pair_ratio
@@ -21,7 +22,6 @@ from measure.hub import find_split
 from measure.latency import FEWEST, MOST, Turn, number_of_pairs, pairs, pilot_seconds, spread_lengths, turns
 from measure.models import NoRoom, check_room, gpu_neighbours, processor_quota
 from measure.stsb import EXAMPLES, length_counts, load_pairs
-from measure.tasks import GLUE
 from tests.project import ROOT
 
 COUNTS = length_counts(ROOT / "baselines")

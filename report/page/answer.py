@@ -45,9 +45,12 @@ def answer(source: Source, paper: Mapping[str, Verdict]) -> Answer:
     """
     verdicts = list(paper.values())
     own = any(OWN_PAIR in v.marks for v in verdicts)
-    rehearsal = any(REHEARSAL in v.marks for v in verdicts)
+    # Beside verdicts that count, one of a rehearsal is shown as one and says nothing of the page.
+    rehearsal = any(REHEARSAL in v.marks for v in verdicts) and not any(judged(v) for v in verdicts)
     if own:  # what was found of the paper's pair says nothing of another
         paper = {name: v if OWN_PAIR in v.marks else _unasked(v) for name, v in paper.items()}
+    if not rehearsal:
+        paper = {name: _unasked(v) if REHEARSAL in v.marks else v for name, v in paper.items()}
     speakers = [_speaker(names, paper) for names in PROMISES if any(name in paper for name in names)]
     promises = [paper[name] for name in speakers]
     if own:

@@ -6,7 +6,6 @@ from typing import Any
 
 from judge.baselines import load_baselines
 from report.model_card import write_model_cards
-from report.page.origins import read_recorded
 from report.page.render import ROOT, write_page
 
 HELP = """Write OUT/index.html, the page that a reviewer reads: one file that needs no network and no server.
@@ -67,7 +66,7 @@ def _run(options: argparse.Namespace) -> tuple[str, int]:
         options.results, options.out, beside=options.beside, evidence=options.evidence, baselines=options.paper
     )
     said = f"{made.path}: {made.claims} claims, {made.size / 1000:,.0f} kB\n"
-    files = [(file.name, file.evidence) for file in read_recorded(options.evidence)]
+    files = [(file.name, file.evidence) for file in made.recorded]
     said += "".join(f"{path}\n" for path in write_model_cards(options.out, files, load_baselines(options.paper)))
     if made.empty:
         said += f"{options.results} holds no verdicts.json yet: the page says how to make one.\n"

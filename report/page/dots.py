@@ -4,28 +4,30 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from judge.verdicts import Verdict
-from report.page.safe import finite, percent, sampled, shown_number, some
+from report.page.safe import finite, sampled, shown_number, some
+from report.page.sheet import Picture, Shapes, Sheet
 from report.page.sources import Source
 
 MOST_DOTS, MOST_LISTED, MOST_STRIPS = 200, 12, 40
+WIDTH, HEIGHT = 400.0, 18.0  # of a strip, in pixels
 ROOM = 0.06  # left free at either end of a strip, in parts of its width
 
 
 class Strip(NamedTuple):
     """One list of values: dots along a line from `low` to `high`, and the first values as text.
 
-    `band` (left edge, width) and `printed` are empty where the values are not in the claim's unit. `note` says what is
-    not shown.
+    Places are parts of the strip's width. `band` and `printed` are None where the values are not in the claim's unit.
+    `note` says what is not shown.
     """
 
     source: Source
     name: str
     values: str
-    dots: list[str]
+    dots: list[float]
     low: str
     high: str
-    band: tuple[str, str] | None
-    printed: str
+    band: tuple[float, float] | None
+    printed: float | None
     note: str
 
 
@@ -36,14 +38,27 @@ def strips(source: Source, verdict: Verdict) -> list[Strip]:
     made = [_strip(source, verdict, name, values) for name, values in shown]
     if more:
         note = "they are in the file of verdicts"
-        made.append(Strip(source, f"and {more} more lists", "", [], "", "", None, "", note))
+        made.append(Strip(source, f"and {more} more lists", "", [], "", "", None, None, note))
     return made
+
+
+def drawings(strips: Sequence[Strip], shapes: Shapes) -> list[Picture]:
+    """Every strip's picture."""
+    sheet = Sheet(WIDTH)
+    for strip in strips:
+        picture = sheet.picture(HEIGHT)
+        if strip.band:
+            sheet.band(picture, "band", *strip.band)
+        if strip.printed is not None:
+            sheet.lines(picture, "printed", [(strip.printed, 0.0, strip.printed, HEIGHT)], 1.5)
+        sheet.marks(picture, "dots", "dot", strip.dots, [HEIGHT / 2] * len(strip.dots))
+    return sheet.pictures(shapes)
 
 
 def _strip(source: Source, verdict: Verdict, name: str, values: Sequence[float]) -> Strip:
     good = [value for value in values if finite(value)]
     note = "; ".join(_notes(values, good))
-    strip = Strip(source, name, _text(values), [], "", "", None, "", note)
+    strip = Strip(source, name, _text(values), [], "", "", None, None, note)
     if len(good) < 2:
         return strip
     ends = [min(good), max(good)]
@@ -59,7 +74,8 @@ def _strip(source: Source, verdict: Verdict, name: str, values: Sequence[float])
     def place(value: float) -> float:
         return (value - low) / (high - low)
 
-    dots = list(dict.fromkeys(percent(place(value)) for value in sampled(good, MOST_DOTS)))
+    # Dots that fall on the same tenth of a pixel are one.
+    dots = list(dict.fromkeys(round(place(value), 4) for value in sampled(good, MOST_DOTS)))
     strip = strip._replace(dots=dots, low=f"{low:.5g}", high=f"{high:.5g}")
     return strip._replace(**_reference(verdict, place)) if alike else strip
 
@@ -75,9 +91,11 @@ def _reference(verdict: Verdict, place: Callable[[float], float]) -> dict[str, A
     left = place(low) if low is not None and finite(low) else 0.0
     right = place(high) if high is not None and finite(high) else 1.0
     left, right = max(0.0, left), min(1.0, right)
-    band = (percent(left), percent(max(right - left, 0.004)))
     printed = verdict.published
-    return {"band": band, "printed": percent(place(printed)) if printed is not None and finite(printed) else ""}
+    return {
+        "band": (left, max(right, left + 0.004)),
+        "printed": place(printed) if printed is not None and finite(printed) else None,
+    }
 
 
 def _text(values: Sequence[float]) -> str:

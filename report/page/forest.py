@@ -5,36 +5,42 @@ from typing import NamedTuple
 
 from judge.verdicts import ROUNDING_ERROR, Outcome, Verdict
 from report.message import measured, with_unit
-from report.page.safe import finite, percent, said
+from report.page.safe import finite, said
+from report.page.sheet import Picture, Shapes, Sheet
 from report.page.sources import REHEARSAL, Look, Source, look
 
-# How many margins the plot shows on each side of the printed value.
-SPAN = 4.0
-TICKS = tuple((percent(0.5 + n / (2 * SPAN)), f"{n:+d}" if n else "printed") for n in (-3, -2, -1, 0, 1, 2, 3))
-LINE_HEIGHT = 20
+# How many margins the plot shows on each side of the printed value; how wide it is in pixels, and how much of that is
+# room for arrows on either side.
+SPAN, WIDTH, ROOM = 4.0, 272.0, 12.0
+PIXEL = 2 * SPAN / (WIDTH - 2 * ROOM)
+EDGE = SPAN + ROOM * PIXEL
+TICKS = {n: f"{n:+d}" if n else "printed" for n in (-3, -2, -1, 0, 1, 2, 3)}
+LINE_HEIGHT, TICKS_HEIGHT = 20, 16
+# At the edge an arrow stands a little outside, and the mark it belongs to a little inside.
+ARROW, INSIDE = SPAN + 6 * PIXEL, SPAN - 7 * PIXEL
 
 
 class Mark(NamedTuple):
     """A line of a row: whose value, where it lies, its interval, and on which side they leave the plot (-1, 0, 1).
 
-    Places are percentages of the plot's width; `y` is in pixels. `at` is empty where there is nothing to draw.
+    Places are in margins from the printed value, not farther than the edge; `y` is in pixels. `at` is None where there
+    is nothing to draw.
     """
 
     source: Source
     look: Look
     text: str
     remarks: tuple[str, ...]
-    at: str = ""
+    at: float | None = None
     beyond: int = 0
-    low: str = ""
-    high: str = ""
+    interval: tuple[float, float] | None = None
     y: int = 0
 
 
 class Row(NamedTuple):
     """What the plot of a claim shows: the band of values that agree, from edge to edge, and a mark for each source."""
 
-    band: tuple[str, str]
+    band: tuple[float, float]
     marks: list[Mark]
     title: str
     height: int
@@ -46,9 +52,37 @@ def row(verdicts: Sequence[tuple[Source, Verdict]]) -> Row:
     unit = scale(first)
     marks = [_mark(source, verdict, unit) for source, verdict in verdicts]
     marks = [mark._replace(y=LINE_HEIGHT * n + LINE_HEIGHT // 2) for n, mark in enumerate(marks)]
-    where = [_where(verdict, mark) for (_, verdict), mark in zip(verdicts, marks, strict=True) if mark.at]
+    where = [_where(verdict, mark) for (_, verdict), mark in zip(verdicts, marks, strict=True) if mark.at is not None]
     title = "; ".join(where) or "nothing measured"
     return Row(_band(first, unit), marks, title, LINE_HEIGHT * max(1, len(marks)))
+
+
+def drawings(rows: Sequence[Row], shapes: Shapes) -> list[Picture]:
+    """Every row's picture, and at the end that of the ticks."""
+    sheet = Sheet(WIDTH, (-EDGE, EDGE))
+    for one in rows:
+        _draw(sheet, one)
+    ticks = sheet.picture(TICKS_HEIGHT)
+    for place, text in TICKS.items():
+        sheet.text(ticks, "words", place, 12.0, text)
+    return sheet.pictures(shapes)
+
+
+def _draw(sheet: Sheet, row: Row) -> None:
+    picture = sheet.picture(row.height)
+    sheet.band(picture, "band", *row.band)
+    sheet.lines(picture, "printed", [(0.0, 0.0, 0.0, row.height)], 1.5)
+    for own in (True, False):
+        marks = [mark for mark in row.marks if mark.at is not None and mark.source.first is own]
+        tone = marks[0].look.icon if own and marks else "beside"
+        intervals = [(*mark.interval, mark.y) for mark in marks if mark.interval]
+        sheet.lines(picture, tone, [(low, y, high, y) for low, high, y in intervals])
+        for shape, side in (("left", -1), ("right", 1)):
+            far = [m.y for m in marks if m.beyond == side or (m.interval and m.interval[side > 0] == side * SPAN)]
+            sheet.marks(picture, tone, shape, [side * ARROW] * len(far), far)
+        for mark in marks:
+            at = mark.beyond * INSIDE if mark.beyond else mark.at or 0.0
+            sheet.marks(picture, tone, mark.source.shape, [at], [mark.y])
 
 
 def scale(verdict: Verdict) -> float | None:
@@ -85,21 +119,21 @@ def _mark(source: Source, verdict: Verdict, unit: float | None) -> Mark:
     low, high = ends if len(ends) == 2 else (None, None)
     if low is None or high is None:
         return mark
-    return mark._replace(low=_place(low), high=_place(high))
+    return mark._replace(interval=(_place(low), _place(high)))
 
 
-def _place(x: float) -> str:
-    return percent(0.5 + x / (2 * SPAN))
+def _place(x: float) -> float:
+    return min(SPAN, max(-SPAN, x))
 
 
-def _band(verdict: Verdict, unit: float | None) -> tuple[str, str]:
-    """Left edge and width of the band; a hair's breadth where only the printed value agrees."""
+def _band(verdict: Verdict, unit: float | None) -> tuple[float, float]:
+    """Left and right edge of the band; a hair's breadth where only the printed value agrees."""
     low, high = (margins(verdict, end, unit) if finite(end) else None for end in verdict.bounds)
-    left = 0.0 if low is None else max(0.0, 0.5 + low / (2 * SPAN))
-    right = 1.0 if high is None else min(1.0, 0.5 + high / (2 * SPAN))
-    if right - left < 0.01:
-        left, right = left - 0.005, left + 0.005
-    return percent(left), percent(right - left)
+    left = -SPAN if low is None else _place(low)
+    right = SPAN if high is None else _place(high)
+    if right - left < 2 * PIXEL:
+        left, right = left - PIXEL, left + PIXEL
+    return left, right
 
 
 def _where(verdict: Verdict, mark: Mark) -> str:

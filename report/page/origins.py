@@ -8,17 +8,17 @@ from typing import NamedTuple
 from judge.baselines import GLUE, Baselines
 from judge.claims import Role
 from judge.evidence import Dataset, Evidence, Measurement, digest, evidence_files, read_evidence
+from judge.machine import machine, main_versions
 from judge.pool import Pool, scaled
 from judge.verdicts import Verdict
 from report.page.safe import listed, shown_number, some
-from report.page.sources import Source, judged, machine
+from report.page.sources import Source, judged
 from report.readme import measures_models
 
 SHOWN_SEEDS = 12
 # Lines of recorded values in one fold, shared by the files; every file has some.
 LINES, FEWEST_LINES = 24, 3
 NOT_GIVEN = "evidence that this page was not given"
-MAIN_VERSIONS = ("python", "torch", "transformers")
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,12 @@ class Recorded:
     @property
     def host(self) -> str:
         """The machine that measured."""
-        known = self.evidence.host.model_dump(exclude_none=True)
-        return machine({name: str(value) for name, value in known.items()})
+        return machine(self.evidence.host.model_dump(exclude_none=True))
 
     @property
     def versions(self) -> str:
         """The versions that change results first."""
-        versions = self.evidence.versions
-        names = [name for name in MAIN_VERSIONS if name in versions]
-        return ", ".join(f"{name} {versions[name]}" for name in names or sorted(versions))
+        return main_versions(self.evidence.versions)
 
 
 class Origin(NamedTuple):
@@ -78,7 +75,8 @@ def measured_on(source: Source, recorded: Sequence[Recorded]) -> str:
     # What no evidence was needed for was measured by the run itself; text is measured nowhere.
     if any(judged(v) and measures_models(v.id) and not v.evidence for v in verdicts):
         hosts.insert(0, source.host)
-    return "; ".join(host for host in dict.fromkeys(hosts) if host) or (NOT_GIVEN if digests else source.host)
+    named = [name for verdict in verdicts for name in verdict.measured_on] or [NOT_GIVEN if digests else source.host]
+    return "; ".join(host for host in dict.fromkeys(hosts) if host) or "; ".join(dict.fromkeys(named))
 
 
 def origins(

@@ -12,11 +12,11 @@ from judge.verdicts import Verdict
 from report.check_verdicts import verdict_findings
 from report.page.answer import Answer, Count, answer, counts
 from report.page.folds import Fold, fold
-from report.page.forest import TICKS
 from report.page.origins import Recorded, measured_on, read_recorded
+from report.page.plots import draw
 from report.page.safe import moment, some, tidy
 from report.page.sources import SHAPES, Source, read_sources
-from report.page.speed import histograms
+from report.page.speed import speeds
 from report.page.tables import tables
 
 HERE = Path(__file__).parent
@@ -47,12 +47,13 @@ class Group(NamedTuple):
 
 
 class Made(NamedTuple):
-    """What was written: the file, how many claims it shows, and its size in bytes."""
+    """What was written: the file, how many claims it shows, its size in bytes, and the evidence it was made from."""
 
     path: Path
     claims: int
     size: int
     empty: bool
+    recorded: Sequence[Recorded]
 
 
 def write_page(
@@ -77,9 +78,10 @@ def write_page(
     """
     known = load_baselines(baselines)
     sources = read_sources(results, beside, known)
-    text = page(sources, read_recorded(evidence), known)
+    recorded = read_recorded(evidence)
+    text = page(sources, recorded, known)
     write(folder / NAME, text)
-    return Made(folder / NAME, len(sources[0].file.verdicts), len(text.encode()), sources[0].empty)
+    return Made(folder / NAME, len(sources[0].file.verdicts), len(text.encode()), sources[0].empty, recorded)
 
 
 def page(sources: Sequence[Source], recorded: Sequence[Recorded], baselines: Baselines) -> str:
@@ -91,8 +93,7 @@ def page(sources: Sequence[Source], recorded: Sequence[Recorded], baselines: Bas
     environment = _environment()
     style = (HERE / "page.css").read_text(encoding="utf-8")
     folds = {name: fold(name, n, sources, recorded, baselines) for n, name in enumerate(_names(sources, baselines))}
-    speeds = [(s, v) for s in sources for name, v in s.file.verdicts.items() if name.startswith("speed.")]
-    axis, drawn = histograms(speeds)
+    timed = speeds([(s, v) for s in sources for name, v in s.file.verdicts.items() if name.startswith("speed.")])
     text: str = environment.get_template("page.html").render(
         style=style,
         style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
@@ -106,9 +107,8 @@ def page(sources: Sequence[Source], recorded: Sequence[Recorded], baselines: Bas
         groups=list(_groups(folds)),
         folds=folds,
         differing=some([fold for fold in folds.values() if fold.differs], MOST_DIFFERING),
-        ticks=TICKS,
-        axis=axis,
-        histograms=drawn,
+        speeds=timed,
+        drawn=draw(folds, timed),
         tables=tables(baselines, sources),
         recorded=recorded,
         edition=baselines.digest,

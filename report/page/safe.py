@@ -38,14 +38,8 @@ def said(verdict: Verdict, show: Callable[[Verdict], str]) -> str:
 
 
 def needs(verdict: Verdict) -> str:
-    """What the value must satisfy, with the bound printed as finely as its margin: 1.595 is no 1.6."""
-    precision = min(verdict.precision, verdict.margin or verdict.precision)
-    return said(verdict.model_copy(update={"precision": precision}), bound)
-
-
-def percent(fraction: float) -> str:
-    """A place along a plot: `37.5%`, inside of it."""
-    return f"{100 * min(1.0, max(0.0, fraction)):.4g}%"
+    """What the value must satisfy."""
+    return said(verdict, bound)
 
 
 def finite(value: float | None) -> bool:

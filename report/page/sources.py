@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from judge.baselines import Baselines
 from judge.files import Mistake, read
+from judge.machine import machine
 from judge.verdicts import SCHEMA, Outcome, Verdict, VerdictFile, without_measurement
 from report.badges import shortened
 
@@ -43,7 +44,7 @@ class Look(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """A file of verdicts with the name to call it by and the shape of its marks; `file` is None where there is none."""
+    """A file of verdicts, the name to call it by and the shape of its marks; `path` is empty where there is no file."""
 
     name: str
     shape: str
@@ -58,7 +59,7 @@ class Source:
     @property
     def empty(self) -> bool:
         """Whether there is no run behind it."""
-        return not self.file.created
+        return not self.path
 
     @property
     def judged(self) -> list[Verdict]:
@@ -68,7 +69,7 @@ class Source:
     @property
     def host(self) -> str:
         """`AMD EPYC, 2 cores, 23.5 GiB`."""
-        return machine({name: str(value) for name, value in self.file.host.items()})
+        return machine(self.file.host)
 
 
 def read_sources(results: Path, beside: Sequence[str], baselines: Baselines) -> list[Source]:
@@ -108,12 +109,6 @@ def look(verdict: Verdict) -> Look:
 def judged(verdict: Verdict) -> bool:
     """Whether it is a verdict, and none of a rehearsal."""
     return verdict.verdict is not Outcome.NOT_RUN and REHEARSAL not in verdict.marks
-
-
-def machine(host: dict[str, str]) -> str:
-    """A host in words, from the fields of its record."""
-    units = {"cores": " cores", "memory": " GiB"}
-    return ", ".join(f"{value}{units.get(name, '')}" for name, value in host.items())
 
 
 def own_models(source: Source) -> list[str]:

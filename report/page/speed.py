@@ -6,26 +6,29 @@ from typing import NamedTuple
 
 from judge.verdicts import Verdict, digits
 from report.message import measured
-from report.page.safe import finite, needs, percent, said
+from report.page.safe import finite, needs, said
+from report.page.sheet import Picture, Shapes, Sheet, ticks
 from report.page.sources import Look, Source, judged, look
 
 TEACHER, STUDENT = "teacher (s)", "student (s)"
 BINS = 48
 # A span of ratios that no axis could show.
 WIDEST = 1e9
+# An axis spans at least this part of its highest ratio: its ticks are printed to four digits.
+NARROWEST = 0.01
 # With more sources than these, settings that share a verdict (backends) are drawn for the first alone.
 MANY = 3
-BARS = 72  # pixels that the highest bar has, as the template draws it
+# The picture in pixels: its size, how high the highest bar is, and where interval and ticks stand under the bars.
+WIDTH, HEIGHT, BARS, INTERVAL, TICKS = 360.0, 96.0, 72.0, 77.0, 94.0
 # Of the pairs, how many may lie beyond either end of the axis: one slow pair must not flatten all the others.
 BEYOND = 0.005
-Bar = tuple[str, str, float, float]
+MOST_TICKS = 8
 
 
 class Histogram(NamedTuple):
     """The ratios of one setting of one source, on the axis that all histograms share.
 
-    Bars are (left, width) in percent of the width and (top, height) in pixels; `low`, `high`, `value`, `bound` and
-    `printed` are places along the axis, empty where there is none.
+    `inside` are the ratios on the axis; interval, value and bound are None where there is none, or none on it.
     """
 
     claim: str
@@ -35,27 +38,43 @@ class Histogram(NamedTuple):
     look: Look
     text: str
     needs: str
-    bars: list[Bar]
-    low: str
-    high: str
-    value: str
-    bound: str
-    printed: str
+    inside: list[float]
+    interval: tuple[float, float] | None
+    value: float | None
+    bound: float | None
     note: str
 
 
 class Axis(NamedTuple):
-    """The axis of all histograms, in times as fast, with its ticks as (place, text)."""
+    """The axis of all histograms, in times as fast, from its first tick to its last."""
 
-    low: float
-    high: float
-    ticks: list[tuple[str, str]]
+    ticks: list[float]
 
-    def place(self, value: float | None) -> str:
-        """Where a ratio lies; empty where it is no number or off the axis."""
-        if value is None or not finite(value) or not self.low <= value <= self.high:
-            return ""
-        return percent((value - self.low) / (self.high - self.low))
+    @property
+    def low(self) -> float:
+        """The left edge."""
+        return self.ticks[0]
+
+    @property
+    def high(self) -> float:
+        """The right edge."""
+        return self.ticks[-1]
+
+    def has(self, value: float | None) -> bool:
+        """Whether a ratio lies on the axis."""
+        return value is not None and finite(value) and self.low <= value <= self.high
+
+    def place(self, value: float | None) -> float | None:
+        """A ratio, or None where it is no number or off the axis."""
+        return value if self.has(value) else None
+
+
+class Speeds(NamedTuple):
+    """All histograms and their axis, None where no pairs were timed; whether there are settings that none shows."""
+
+    axis: Axis | None
+    histograms: list[Histogram]
+    left_out: bool
 
 
 def ratios(verdict: Verdict) -> dict[str, list[float]]:
@@ -69,24 +88,54 @@ def ratios(verdict: Verdict) -> dict[str, list[float]]:
     return found
 
 
-def histograms(verdicts: Sequence[tuple[Source, Verdict]]) -> tuple[Axis | None, list[Histogram]]:
-    """A histogram for each setting of each verdict on speed, and their axis; None where no pairs were timed."""
+def speeds(verdicts: Sequence[tuple[Source, Verdict]]) -> Speeds:
+    """A histogram for each setting of each verdict on speed; where many sources timed it, a setting's first alone."""
     found: list[tuple[Source, Verdict, str, list[float]]] = []
     many = len({source.name for source, verdict in verdicts if ratios(verdict)}) > MANY
+    left_out = False
     for source, verdict in verdicts:
         for part, values in ratios(verdict).items() if judged(verdict) else ():
             if part and many and source is not verdicts[0][0]:
+                left_out = True
                 continue
             # The same pairs judged by two runs are one measurement.
             if all((verdict.id, part, values) != (v.id, p, r) for _, v, p, r in found):
                 found.append((source, verdict, part, values))
     good = [sorted(ratio for ratio in r if finite(ratio)) for *_, r in found]
-    if not any(good):
-        return None, []
-    axis = _axis([v for _, v, *_ in found], [ordered for ordered in good if ordered])
-    if axis is None:  # the ratios are too far apart, or too large to be told apart
-        return None, []
-    return axis, [_histogram(axis, *entry) for entry in found]
+    axis = _axis([v for _, v, *_ in found], [ordered for ordered in good if ordered]) if any(good) else None
+    if axis is None:  # nothing was timed, or the ratios are too far apart, or too large to be told apart
+        return Speeds(None, [], left_out=False)
+    return Speeds(axis, [_histogram(axis, *entry) for entry in found], left_out)
+
+
+def drawings(speeds: Speeds, shapes: Shapes) -> list[Picture]:
+    """Every histogram's picture."""
+    if speeds.axis is None:
+        return []
+    sheet = Sheet(WIDTH, (speeds.axis.low, speeds.axis.high))
+    for histogram in speeds.histograms:
+        _draw(sheet, speeds.axis, histogram)
+    scale = sheet.picture(HEIGHT)
+    for tick in speeds.axis.ticks:
+        sheet.text(scale, "words", tick, TICKS, f"{tick:.4g}x")
+    *drawn, words = sheet.pictures(shapes)
+    return [picture._replace(inside=picture.inside + words.inside) for picture in drawn]
+
+
+def _draw(sheet: Sheet, axis: Axis, histogram: Histogram) -> None:
+    import numpy as np  # late, with matplotlib, which needs it
+
+    picture = sheet.picture(HEIGHT)
+    counts, edges = np.histogram(histogram.inside, bins=BINS, range=(axis.low, axis.high))
+    tops = BARS - BARS * counts / max(1, counts.max())
+    sheet.steps(picture, "bars", tops.tolist(), edges.tolist(), BARS)
+    if histogram.bound is not None:
+        sheet.lines(picture, "bound", [(histogram.bound, 0.0, histogram.bound, BARS)])
+    if histogram.interval:
+        low, high = histogram.interval
+        sheet.lines(picture, "interval", [(low, INTERVAL, high, INTERVAL)], 4.0)
+    if histogram.value is not None:
+        sheet.lines(picture, "value", [(histogram.value, BARS, histogram.value, BARS + 10)])
 
 
 def _axis(verdicts: Sequence[Verdict], ordered: Sequence[Sequence[float]]) -> Axis | None:
@@ -96,26 +145,16 @@ def _axis(verdicts: Sequence[Verdict], ordered: Sequence[Sequence[float]]) -> Ax
     low, high = min([*ends, *lows]), max([*ends, *highs])
     if not high - low < WIDEST:
         return None
-    step = _step(high - low)
-    low, high = step * math.floor(low / step), step * math.ceil(high / step)
-    high += step if high == low else 0
-    if not high > low:
-        return None
-    number = min(20, round((high - low) / step))
-    ticks = [low + n * step for n in range(number + 1)]
-    return Axis(low, high, [(percent((tick - low) / (high - low)), f"{tick:.3g}x") for tick in ticks])
-
-
-def _step(width: float) -> float:
-    """A round distance between ticks, so that there are five to ten of them."""
-    power = 10.0 ** math.floor(math.log10(max(width, 1e-3) / 5))
-    return next(step for step in (power, 2 * power, 2.5 * power, 5 * power, 10 * power) if width / step <= 6)
+    if high - low < NARROWEST * abs(high):
+        low, high = low - NARROWEST * abs(high), high + NARROWEST * abs(high)
+    found = ticks(low, high, MOST_TICKS)
+    return Axis(found) if len(found) > 1 and found[0] < found[-1] else None
 
 
 def _histogram(axis: Axis, source: Source, verdict: Verdict, part: str, values: Sequence[float]) -> Histogram:
-    inside = [value for value in values if finite(value) and axis.low <= value <= axis.high]
+    inside = [value for value in values if axis.has(value)]
     # The interval is that of the verdict: of several settings it belongs to one only, which is not told here.
-    low, high = verdict.interval if verdict.interval and not part else (None, None)
+    interval = verdict.interval if verdict.interval and not part and all(map(axis.has, verdict.interval)) else None
     return Histogram(
         claim=verdict.id,
         title=verdict.title or verdict.id,
@@ -124,29 +163,16 @@ def _histogram(axis: Axis, source: Source, verdict: Verdict, part: str, values: 
         look=look(verdict),
         text=said(verdict, measured),
         needs=needs(verdict),
-        bars=list(_bars(axis, inside)),
-        low=axis.place(low),
-        high=axis.place(high),
+        inside=inside,
+        interval=interval,
         value=axis.place(None if part else verdict.value),
         bound=axis.place(next((end for end in verdict.bounds if end is not None), None)),
-        printed=axis.place(verdict.published),
-        note=_note(values, inside),
+        note="".join(_note(values, inside)),
     )
 
 
-def _bars(axis: Axis, values: Sequence[float]) -> Iterator[Bar]:
-    counts = [0] * BINS
-    for value in values:
-        counts[min(BINS - 1, int(BINS * (value - axis.low) / (axis.high - axis.low)))] += 1
-    most = max(counts) or 1
-    for number, count in enumerate(counts):
-        if count:
-            height = round(BARS * count / most, 1)
-            yield percent(number / BINS), percent(1 / BINS), BARS - height, height
-
-
-def _note(values: Sequence[float], inside: Sequence[float]) -> str:
+def _note(values: Sequence[float], inside: Sequence[float]) -> Iterator[str]:
     ordered = sorted(inside)
-    middle = digits(ordered[len(ordered) // 2], 0.1) if ordered else "-"
-    beyond = len(values) - len(inside)
-    return f"{len(values):,} pairs, the middle one {middle}x" + (f"; {beyond:,} beyond the axis" if beyond else "")
+    yield f"{len(values):,} pairs, the middle one {digits(ordered[len(ordered) // 2], 0.1) if ordered else '-'}x"
+    if len(inside) < len(values):
+        yield f"; {len(values) - len(inside):,} beyond the axis"
