@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -79,6 +80,18 @@ def write(path: Path, text: str) -> None:
     except OSError as error:
         what = "make room there" if error.errno in FULL else "choose a folder that can be written to"
         raise Mistake(f"{path} cannot be written ({error.strerror}): {what}.") from None
+
+
+def require_utf8(words: Iterable[str]) -> None:
+    """Refuse names that no file of this suite could hold: bytes of a path that are no UTF-8 come in as surrogates.
+
+    Raises:
+        Mistake: a word has some.
+    """
+    for word in words:
+        if any("\ud800" <= letter <= "\udfff" for letter in word):
+            shown = word.encode(errors="replace").decode()
+            raise Mistake(f"{shown} is not UTF-8, as files of this suite are: give that file or folder another name.")
 
 
 def pretty(record: Record) -> str:

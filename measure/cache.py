@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from judge.files import Mistake
+from judge.files import Mistake, require_utf8
 from measure.cachefolder import KEY, CacheFolder, listed
 from measure.results import CHECKPOINT, Damaged, Result, read_predictions, read_result
 from measure.store import Store, default_cache
@@ -103,6 +103,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command; 0, or 2 after one sentence on stderr."""
     options = _parser().parse_args(arguments)
     try:
+        require_utf8(arguments)
         store = Store(options.cache or default_cache())
         if not store.is_ours():
             raise Mistake(f"{store.folder} holds other files than finished jobs: give the folder of a cache.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from judge.baselines import Baselines, RecipeName, load_baselines
 from judge.claims import Role
-from judge.files import Mistake
+from judge.files import Mistake, require_utf8
 from measure.filling import fill, say
 from measure.listing import Wanted, wanted_of
 from measure.manifest import MANIFEST, damages, read_manifest
@@ -47,6 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     folder = Path(options.folder)
     status = 2
     try:
+        require_utf8(arguments)
         request = _request(options, folder)
         wanted, notes = wanted_of(request)
         _check_place(folder, wanted, options.check)

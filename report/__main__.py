@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from judge.files import Mistake, read
+from judge.files import Mistake, read, require_utf8
 from judge.verdicts import SCHEMA, VerdictFile
 from report.badges import write_badges
 from report.commands import add_commands
@@ -37,6 +37,7 @@ def main(arguments: list[str]) -> int:
     """Run one command; its exit code, or 2 after one sentence on stderr."""
     options = _parser().parse_args(arguments)
     try:
+        require_utf8(arguments)
         text, code = options.run(options)
         _print(text)
     except Mistake as mistake:

@@ -1,6 +1,9 @@
 """A user's mistakes: one sentence with what is wrong, where, and what to do; never a traceback, never a pass."""
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -194,3 +197,26 @@ def test_a_missing_library_is_not_run_with_the_command_that_installs_it(project:
     assert result.returncode == pytest.ExitCode.OK
     assert project.verdicts()["size.student"]["reason"] == 'torch not installed: pip install -e ".[run]"'
     assert project.words()["size.student"] == "not run"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names that are not UTF-8")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["pytest", "claims/test_size.py", "--junit-xml=junit.xml", "--mirror"],
+        ["report", "render"],
+        ["measure.mirror"],
+        ["measure.cache", "list", "--cache"],
+    ],
+    ids=["pytest", "report", "mirror", "cache"],
+)
+def test_a_name_that_is_not_utf_8_is_one_sentence(project: Project, command: list[str]) -> None:
+    folder = os.fsencode(project.path) + b"/m\xff"
+    Path(os.fsdecode(folder)).mkdir()
+    words: list[str | bytes] = [sys.executable, "-m", *command, folder]
+    done = subprocess.run(words, cwd=project.path, capture_output=True, timeout=60)
+    output = (done.stdout + done.stderr).decode(errors="replace")
+    assert done.returncode == (USAGE if command[0] == "pytest" else 2), output
+    assert "m? is not UTF-8, as files of this suite are: give that file or folder another name." in output
+    assert "Traceback" not in output
+    assert "INTERNALERROR" not in output
