@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from judge.claims import Role, Text
 from judge.files import Mistake, Record, pretty, read, write
-from judge.machine import setting
+from judge.machine import machine
 from judge.statistics import Pair
 
 # 2 came with digests. A file of schema 1 is still read: it was recorded before there were any.
@@ -138,9 +138,9 @@ class Evidence(Record):
     measurements: tuple[Measurement, ...]
 
     @property
-    def setting(self) -> str:
-        """The machine that measured, and its main versions, in words."""
-        return setting(self.host.model_dump(exclude_none=True), self.versions)
+    def machine(self) -> str:
+        """The machine that measured, in words."""
+        return machine(self.host.model_dump(exclude_none=True))
 
 
 class Stored(Evidence):

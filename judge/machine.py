@@ -15,9 +15,3 @@ def main_versions(versions: Mapping[str, str]) -> str:
     """The versions that change results first, or all where none of these is known."""
     names = [name for name in MAIN_VERSIONS if name in versions]
     return ", ".join(f"{name} {versions[name]}" for name in names or sorted(versions))
-
-
-def setting(host: Mapping[str, object], versions: Mapping[str, str]) -> str:
-    """Both in one: `AMD EPYC, 2 cores, 23.5 GiB (python 3.11.7, torch 2.13.0)`; empty where nothing is known."""
-    where, with_ = machine(host), main_versions(versions)
-    return f"{where} ({with_})" if where and with_ else where or with_

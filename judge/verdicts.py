@@ -39,9 +39,10 @@ class Verdict(Record):
 
     `value`, `interval` (low, high; None where there is none), `published` and `bounds` (None on an open side) are in
     `unit`. `raw` are the measured numbers by name, `evidence` the files they came from and `digests` those of their
-    measurements, in the same order, `measured_on` the machines that measured, with their main versions. `marks` are
-    short labels that restrict the use of the verdict, `notes` second readings and remarks. `to_settle` is the number of
-    seeds with an 80 % chance of deciding an inconclusive claim; 0 says that more than 50 would be needed.
+    measurements, in the same order, `machines` those that measured what the claim is about, `versions` their main
+    versions. `marks` are short labels that restrict the use of the verdict, `notes` second readings and remarks.
+    `to_settle` is the number of seeds with an 80 % chance of deciding an inconclusive claim; 0 says that more than 50
+    would be needed.
     """
 
     id: str
@@ -68,7 +69,8 @@ class Verdict(Record):
     raw: dict[str, list[float]] = {}
     evidence: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
-    measured_on: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
     nodeid: str = ""
 
 

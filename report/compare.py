@@ -24,6 +24,7 @@ RULES: dict[str, Callable[[Verdict], str]] = {
     "level of the interval": lambda v: f"{v.level}",
     "contradiction": lambda v: v.contradiction or "none",
 }
+JUDGED_ELSEWHERE = "another host wrote last"
 Change = tuple[str, Verdict | None, Verdict | None]
 
 
@@ -76,9 +77,11 @@ def reasons(before: Verdict | None, after: Verdict | None, facts: Sequence[str] 
         return [_event(before, after)]
     rules = [f"{name}: {show(before)} → {show(after)}" for name, show in RULES.items() if show(before) != show(after)]
     measured_anew = [*_numbers(before, after), *_sources(before, after)]
-    # Of verdicts that do not say who measured, no more is known than who judged.
-    if (measured_anew or not rules) and not (before.measured_on and after.measured_on):
-        measured_anew += facts
+    if measured_anew or not rules:
+        # Who judged is said of verdicts that do not say who measured.
+        measured_anew += [
+            fact for fact in facts if fact != JUDGED_ELSEWHERE or not (before.machines and after.machines)
+        ]
     return [*rules, *measured_anew] or [after.reason]
 
 
@@ -93,8 +96,12 @@ def _sources(before: Verdict, after: Verdict) -> Iterator[str]:
     """Whether other evidence was judged, measured on another host or with other versions, and other marks."""
     if (before.evidence, before.digests) != (after.evidence, after.digests):
         yield f"evidence: {_origin(before)} → {_origin(after)}"
-    if before.measured_on and after.measured_on and before.measured_on != after.measured_on:
-        yield f"measured on: {'; '.join(before.measured_on)} → {'; '.join(after.measured_on)}"
+    for what, one, other in (
+        ("host", before.machines, after.machines),
+        ("versions", before.versions, after.versions),
+    ):
+        if one and other and set(one) != set(other):
+            yield f"{what}: {'; '.join(one)} → {'; '.join(other)}"
     if before.marks != after.marks:
         yield f"marks: {', '.join(before.marks) or 'none'} → {', '.join(after.marks) or 'none'}"
 
@@ -177,7 +184,7 @@ def _facts(before: VerdictFile, after: VerdictFile) -> list[str]:
     """What differs between the two runs and may be why, in the words of a reason."""
     said = []
     if before.host != after.host:
-        said.append("another host wrote last")
+        said.append(JUDGED_ELSEWHERE)
     if before.versions != after.versions:
         said.append("other versions")
     return said

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from judge.verdicts import Outcome, Verdict, digits
 
 MOST_SHOWN = 12
+# A margin below this is no margin, and no reason for more digits.
+FINEST = 1e-6
 
 
 def full(verdict: Verdict) -> str:
@@ -36,7 +38,8 @@ def measured(verdict: Verdict) -> str:
 
 def bound(verdict: Verdict) -> str:
     """What the value must satisfy, as finely as its margin (1.595x is no 1.6x): `at least 96.5 %`, `65 to 67 M`."""
-    precision = min(verdict.precision, verdict.margin or verdict.precision)
+    fine = verdict.margin is not None and FINEST < verdict.margin < verdict.precision
+    precision = verdict.margin if fine and verdict.margin else verdict.precision
     low, high = (digits(b, precision) if b is not None else "" for b in verdict.bounds)
     if low == high:
         return f"exactly {with_unit(low, verdict.unit)}"

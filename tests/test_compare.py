@@ -100,12 +100,13 @@ def test_why_a_verdict_changed_is_said(
 
 def test_the_host_that_measured_is_named_and_not_the_one_that_judged() -> None:
     facts = ["another host wrote last"]
-    before = verdict(measured_on=("one CPU (torch 2.13.0)",))
-    after = verdict(value=76.0, measured_on=("one GPU (torch 2.13.0)", "one CPU (torch 2.13.0)"))
-    said = "measured on: one CPU (torch 2.13.0) → one GPU (torch 2.13.0); one CPU (torch 2.13.0)"
-    assert reasons(before, after, facts) == ["another number", said]
-    # Judged elsewhere, of the same measurements.
-    assert facts[0] not in reasons(before, verdict(value=76.0, measured_on=before.measured_on), facts)
+    before = verdict(machines=("a CPU",), versions=("torch 2.13.0",))
+    after = verdict(value=76.0, machines=("a GPU", "a CPU"), versions=("torch 2.14.0",))
+    said = ["another number", "host: a CPU → a GPU; a CPU", "versions: torch 2.13.0 → torch 2.14.0"]
+    assert reasons(before, after, facts) == said
+    turned = after.model_copy(update={"machines": after.machines[::-1], "value": 77.0})
+    assert reasons(after, turned, [*facts, "other versions"]) == ["another number", "other versions"]
+    # Verdicts that do not say who measured.
     assert facts[0] in reasons(before, verdict(value=76.0), facts)
 
 

@@ -570,6 +570,22 @@ def test_a_bound_is_printed_as_finely_as_its_margin(real: str) -> None:
     assert "at least 1.595x: the whole interval lies at or above the bound" in fold
 
 
+def test_a_verdict_names_the_machines_that_measured_what_it_is_about(runs: Path, tmp_path: Path) -> None:
+    verdicts = json.loads((runs / "mixed" / "verdicts.json").read_text())["verdicts"]
+    study = ["the study's GPU host, which it does not describe"]
+    [cpu] = verdicts["speed.cpu"]["machines"]
+    assert "cores" in cpu
+    assert verdicts["glue.retention"]["machines"] == study
+    assert verdicts["glue.retention"]["versions"] == ["transformers 5.0.0.dev0"]
+    assert "machines" not in verdicts["text.size"]
+    # Verdicts of an earlier run keep their machine beside those of a later one.
+    old = judged(
+        "glue.sst2.bert", OPEN, 92.5, machines=("an older host",), evidence=("gone.json",), digests=("0" * 64,)
+    )
+    page = rendered(tmp_path, verdict_file(old, judged("speed.cpu", YES, 1.9)))
+    assert "Measured on: made, 2 cores; an older host. Judged" in page
+
+
 def test_every_machine_that_measured_is_named(tmp_path: Path) -> None:
     recorded = judged("glue.sst2.bert", OPEN, 92.5, digests=(digest(read_evidence(STUDY)),), evidence=("x.json",))
     here = judged("speed.cpu", YES, 1.9)

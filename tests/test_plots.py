@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -134,7 +135,7 @@ def test_dots_of_a_strip_stand_where_their_values_lie() -> None:
 
 def timed(ratios: list[float], **fields: object) -> Verdict:
     raw = {speed.TEACHER: ratios, speed.STUDENT: [1.0] * len(ratios)}
-    return verdict("speed.cpu", 2.0, raw=raw, interval=(1.9, 2.1), **fields)
+    return verdict("speed.cpu", 2.0, **{"raw": raw, "interval": (1.9, 2.1), **fields})
 
 
 def test_bars_of_a_histogram_count_the_pairs_between_their_edges() -> None:
@@ -147,7 +148,9 @@ def test_bars_of_a_histogram_count_the_pairs_between_their_edges() -> None:
     assert sorted({round((speed.BARS - top) / speed.BARS * 3, 2) for top in y}) == [0, 1, 3]
     width = speed.WIDTH / speed.BINS
     middle = speed.WIDTH * (2.0 - found.axis.low) / (found.axis.high - found.axis.low)
-    assert [left for left, top in zip(x, y, strict=True) if top == 0] == pytest.approx([middle, middle], abs=width)
+    assert [left for left, top in zip(x, y, strict=True) if top == 0] == pytest.approx(
+        [middle, middle], abs=1.01 * width
+    )
     low, _, high, _ = places(parts(picture, "interval")[0])
     assert (high - low) / speed.WIDTH == pytest.approx(0.2 / (found.axis.high - found.axis.low), rel=0.01)
     assert [word.text for word in parts(picture, "words")] == [f"{tick:.4g}x" for tick in found.axis.ticks]
@@ -158,6 +161,29 @@ def test_one_slow_pair_does_not_flatten_all_others() -> None:
     assert found.axis is not None
     assert found.axis.high < 3
     assert "1 beyond the axis" in found.histograms[0].note
+
+
+def test_the_bound_is_on_the_axis_where_every_pair_lies_above_it() -> None:
+    found = speed.speeds([(HERE, timed([1.7, 1.9, 2.1], interval=(1.0, 1.9)))])
+    (drawn,) = found.histograms
+    assert drawn.bound == pytest.approx(1.595)
+    assert found.axis is not None
+    assert drawn.interval == (found.axis.low, 1.9)  # as far as the axis goes
+
+
+def test_ratios_on_round_edges_are_inside() -> None:
+    found = speed.speeds([(HERE, timed([1.9, 1.9, 2.0], published=float("nan"), bounds=(None, None)))])
+    assert found.histograms[0].inside == [1.9, 1.9, 2.0]
+
+
+@pytest.mark.parametrize("ratios", [[2.0], [2.0] * 9, [0.0] * 9, [1.0, 1.003], [1e-20, 2e-20]])
+def test_an_axis_is_never_narrower_than_its_ticks_can_say(ratios: list[float]) -> None:
+    found = speed.speeds([(HERE, timed(ratios, published=None, bounds=(None, None)))])
+    assert found.axis is not None
+    words = [float(f"{tick:.6g}") for tick in found.axis.ticks]
+    assert words == pytest.approx(found.axis.ticks, abs=1e-9)
+    assert len(set(words)) == len(words)
+    assert found.histograms[0].inside == ratios
 
 
 def test_settings_of_further_runs_are_left_out_where_many_timed_them_and_that_is_said() -> None:
@@ -172,6 +198,12 @@ def test_settings_of_further_runs_are_left_out_where_many_timed_them_and_that_is
 
     assert (len(speed.speeds(runs(5)).histograms), speed.speeds(runs(5)).left_out) == (1, True)
     assert (len(speed.speeds(runs(3)).histograms), speed.speeds(runs(3)).left_out) == (3, False)
+    # The first that timed it need not be this run.
+    others = speed.speeds([(HERE, verdict("speed.cpu_backends", 2.0)), *runs(5)[1:]])
+    assert ([h.source.name for h in others.histograms], others.left_out) == (["host 1"], True)
+    # The same pairs, judged five times, are one measurement, and nothing is left out.
+    same = [(source, runs(1)[0][1]) for source in sources]
+    assert (len(speed.speeds(same).histograms), speed.speeds(same).left_out) == (1, False)
 
 
 @pytest.mark.parametrize(("low", "high"), [(1.55, 2.13), (0.0, 1e8), (1e-9, 2e-9), (-3.0, 4.0)])
@@ -183,21 +215,35 @@ def test_ticks_are_few_even_and_reach_over_both_ends(low: float, high: float) ->
     assert len(steps) == 1
 
 
+STYLE = """
+lines.markersize: 40
+lines.linewidth: 9
+patch.force_edgecolor: True
+font.size: 30
+svg.fonttype: path
+savefig.bbox: tight
+figure.dpi: 300
+axes.autolimit_mode: round_numbers
+"""
+DRAWN = """
+from report.page.sheet import Sheet, source_marks, ticks
+shapes = {}
+sheet = Sheet(100.0)
+picture = sheet.picture(20.0)
+sheet.band(picture, "band", 0.1, 0.2)
+sheet.lines(picture, "line", [(0.1, 1.0, 0.9, 19.0)])
+sheet.steps(picture, "bars", [1.0, 2.0], [0.0, 0.5, 1.0], 20.0)
+sheet.text(picture, "words", 0.5, 10.0, "said")
+print(sheet.pictures(shapes), source_marks(shapes), shapes, ticks(1.55, 2.13, 8))
+"""
+
+
 def test_figures_of_somebodys_own_style_change_nothing(tmp_path: Path) -> None:
-    script = (
-        "from report.page.sheet import source_marks\n"
-        "shapes = {}\n"
-        "print([p.inside for p in source_marks(shapes).values()], shapes)\n"
-    )
-    styles = [
-        "",
-        "lines.markersize: 40\nsvg.fonttype: path\nsavefig.bbox: tight\nfigure.dpi: 300\nlines.linewidth: 9\n",
-    ]
     seen = set()
-    for number, style in enumerate(styles):
+    for number, style in enumerate(("", STYLE)):
         (tmp_path / str(number)).write_text(style)
         done = subprocess.run(
-            [sys.executable, "-c", script],
+            [sys.executable, "-c", DRAWN],
             env={"PYTHONPATH": str(ROOT), "MATPLOTLIBRC": str(tmp_path / str(number)), "HOME": str(tmp_path)},
             capture_output=True,
             text=True,
@@ -205,4 +251,15 @@ def test_figures_of_somebodys_own_style_change_nothing(tmp_path: Path) -> None:
             timeout=120,
         )
         seen.add(done.stdout)
+        assert done.stderr == ""
     assert len(seen) == 1
+
+
+def test_settings_that_matplotlib_refuses_are_one_sentence(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "report", "render", str(tmp_path), str(tmp_path)]
+    env = {**os.environ, "MPLBACKEND": "nonsense"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr.startswith("matplotlib does not start (")
+    assert done.stderr.endswith("): correct its settings or unset them.\n")
+    assert "Traceback" not in done.stderr

@@ -238,6 +238,15 @@ def test_bound_in_words(bounds: tuple[float | None, float | None], unit: str, sa
     assert bound(verdict("a.b", Outcome.REPRODUCED, bounds=bounds, unit=unit)) == said
 
 
+@pytest.mark.parametrize(
+    ("margin", "said"),
+    [(0.005, "at least 1.595x"), (None, "at least 1.6x"), (-1.0, "at least 1.6x"), (0.0, "at least 1.6x")],
+)
+def test_a_bound_is_as_fine_as_its_margin(margin: float | None, said: str) -> None:
+    fields = {"bounds": (1.6 - 0.005, None), "unit": "x", "precision": 0.1, "margin": margin}
+    assert bound(verdict("a.b", Outcome.REPRODUCED, **fields)) == said
+
+
 def test_value_shows_the_digits_that_tell_it_from_its_bound() -> None:
     close = RETENTION.model_copy(update={"value": 96.4996, "interval": (96.49, 96.51)})
     assert measured(close) == "96.4996 % [96.49, 96.51]"

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from judge.baselines import GLUE, Baselines
+from judge.baselines import Baselines
 from judge.claims import Role
 from judge.evidence import Dataset, Evidence, Measurement, digest, evidence_files, read_evidence
 from judge.machine import machine, main_versions
 from judge.pool import Pool, scaled
+from judge.quantities import quantities
 from judge.verdicts import Verdict
 from report.page.safe import listed, shown_number, some
 from report.page.sources import Source, judged
@@ -67,23 +68,25 @@ def read_recorded(given: Sequence[Path]) -> list[Recorded]:
 
 
 def measured_on(source: Source, recorded: Sequence[Recorded]) -> str:
-    """The machines behind a source's verdicts: those of the evidence that was judged, else the run's own."""
-    verdicts = source.file.verdicts.values()
-    digests = {digest for verdict in verdicts for digest in verdict.digests}
-    names = {name for verdict in verdicts for name in verdict.evidence if not verdict.digests}
-    hosts = [file.host for file in recorded if file.digest in digests or file.name in names]
-    # What no evidence was needed for was measured by the run itself; text is measured nowhere.
-    if any(judged(v) and measures_models(v.id) and not v.evidence for v in verdicts):
-        hosts.insert(0, source.host)
-    named = [name for verdict in verdicts for name in verdict.measured_on] or [NOT_GIVEN if digests else source.host]
-    return "; ".join(host for host in dict.fromkeys(hosts) if host) or "; ".join(dict.fromkeys(named))
+    """The machines behind a source's verdicts: those that a verdict names, else those of the evidence it came from."""
+    hosts = {file.digest: file.host for file in recorded} | {file.name: file.host for file in recorded}
+    found: dict[str, None] = {}
+    # Text is measured nowhere.
+    for verdict in (v for v in source.file.verdicts.values() if judged(v) and measures_models(v.id)):
+        if verdict.machines or not verdict.evidence:
+            found |= dict.fromkeys(verdict.machines or [source.host])
+        else:
+            known = [hosts[name] for name in verdict.digests or verdict.evidence if name in hosts]
+            found |= dict.fromkeys(known or [NOT_GIVEN])
+    own = [source.host] if source.host in found else []
+    return "; ".join(host for host in dict.fromkeys([*own, *found]) if host) or source.host
 
 
 def origins(
     claim: str, verdict: Verdict, about: Sequence[Role], recorded: Sequence[Recorded], baselines: Baselines
 ) -> list[Origin]:
     """What the files have of the quantities and the models that a claim is about."""
-    names, prefixes = _quantities(claim, baselines)
+    names, prefixes = quantities(claim, baselines)
     made = []
     for number, file in enumerate(recorded, 1):
         found = [
@@ -95,28 +98,6 @@ def origins(
             used = file.digest in verdict.digests if verdict.digests else None
             made.append(_origin(number, file, used, found, max(FEWEST_LINES, LINES // len(recorded))))
     return made
-
-
-def _quantities(claim: str, baselines: Baselines) -> tuple[set[str], tuple[str, ...]]:
-    """Names, and beginnings of names, of what is measured for a claim, by the claim's id."""
-    group, *rest = claim.split(".")
-    if group == "architecture":
-        return {claim}, ()
-    if group == "size":
-        return {f"architecture.{part}" for part in ("encoder", "classification", "question_answering")}, ()
-    if group == "speed":
-        return {claim}, (f"{claim}.",)
-    tasks = _tasks(group, rest[0] if rest else "", baselines)
-    return {part.quantity for name in tasks for part in baselines.tasks[name].parts}, ()
-
-
-def _tasks(group: str, part: str, baselines: Baselines) -> list[str]:
-    """The tasks whose scores a claim is about: `squad.em.bert` is about one, `squad.gap` about both of SQuAD."""
-    if group in ("glue", "distillation"):
-        return [part] if part in GLUE else list(GLUE)
-    if f"{group}_{part}" in baselines.tasks:
-        return [f"{group}_{part}"]
-    return [name for name in baselines.tasks if name == group or name.startswith(f"{group}_")]
 
 
 def _origin(number: int, file: Recorded, used: bool | None, found: Sequence[Measurement], most: int) -> Origin:

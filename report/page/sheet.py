@@ -1,6 +1,8 @@
 """A sheet of small pictures of one width: drawn by matplotlib in one go, then taken apart into SVG."""
 
 import io
+import logging
+import math
 import re
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -8,7 +10,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
-from judge.files import Mistake
+from judge.files import Mistake, first_line
 from report.page.sources import SHAPES
 
 INK = "#000000"
@@ -31,6 +33,7 @@ EDGES = {"bar": 4.0, "cross": 1.8, "plus": 1.8}
 HOLLOW_EDGE = 1.7
 MARK_ROOM = 16.0  # the side of the square that a mark has in running text
 FONT_SIZE = 11.0
+OURS = {"svg.fonttype": "none", "svg.hashsalt": "page", "path.simplify": False}
 ROUND = (1, 2, 2.5, 5, 10)
 Line = tuple[float, float, float, float]
 # Every mark that any picture uses, by matplotlib's name of it: the id it has in the page, and its path.
@@ -124,10 +127,7 @@ class Sheet:
     def _drawn(self) -> str:
         matplotlib, drawn = _matplotlib(), io.StringIO()
         height = max([*self.heights, 1.0])
-        ours = {"svg.fonttype": "none", "svg.hashsalt": "page", "path.simplify": False}
-        defaults = {name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"}
-        # The defaults, whatever somebody has set for figures of their own: the same input gives the same page.
-        with matplotlib.rc_context(defaults | ours):
+        with _defaults(matplotlib):
             figure = matplotlib.figure.Figure((self.width / 72, height / 72), dpi=72, frameon=False)
             low, high = self.span
             # matplotlib counts pixels from the bottom.
@@ -143,8 +143,12 @@ class Sheet:
 
 def ticks(low: float, high: float, most: int) -> list[float]:
     """Round values, at most so many and evenly spaced, the first at or below `low` and the last at or above `high`."""
-    found: list[float] = _matplotlib().ticker.MaxNLocator(most - 1, steps=ROUND).tick_values(low, high).tolist()
-    return found
+    matplotlib = _matplotlib()
+    with _defaults(matplotlib):
+        found: list[float] = matplotlib.ticker.MaxNLocator(most - 1, steps=ROUND).tick_values(low, high).tolist()
+    # 1.9, where it was 1.9000000000000001.
+    digits = 2 - math.floor(math.log10(found[1] - found[0])) if len(found) > 1 else 0
+    return [round(tick, digits) for tick in found]
 
 
 def source_marks(shapes: Shapes) -> dict[str, Picture]:
@@ -198,8 +202,15 @@ def _shorter(places: str, digits: int) -> str:
     return re.sub(r"\s*([MLCz])\s*", r"\1", rounded).strip()
 
 
+def _defaults(matplotlib: Any) -> Any:
+    """Its defaults, whatever somebody has set for figures of their own: the same input gives the same page."""
+    defaults = {name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"}
+    return matplotlib.rc_context(defaults | OURS)
+
+
 def _matplotlib() -> Any:
-    # Late and optional: whoever judges draws nothing.
+    # Late and optional: whoever judges draws nothing. Where it has no folder for its cache, it takes a temporary one.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         import matplotlib.figure
         import matplotlib.lines
@@ -209,4 +220,6 @@ def _matplotlib() -> Any:
         import matplotlib.transforms
     except ImportError:
         raise Mistake('the plots are drawn by matplotlib, which is not installed: pip install -e ".[report]"') from None
+    except ValueError as error:
+        raise Mistake(f"matplotlib does not start ({first_line(error)}): correct its settings or unset them.") from None
     return matplotlib

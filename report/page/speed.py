@@ -14,12 +14,12 @@ TEACHER, STUDENT = "teacher (s)", "student (s)"
 BINS = 48
 # A span of ratios that no axis could show.
 WIDEST = 1e9
-# An axis spans at least this part of its highest ratio: its ticks are printed to four digits.
+# An axis spans at least this part of its highest ratio, or of 1: its ticks are printed to six digits.
 NARROWEST = 0.01
-# With more sources than these, settings that share a verdict (backends) are drawn for the first alone.
+# With more sources than these, a setting that shares a verdict (a backend) is drawn for the first alone that timed it.
 MANY = 3
 # The picture in pixels: its size, how high the highest bar is, and where interval and ticks stand under the bars.
-WIDTH, HEIGHT, BARS, INTERVAL, TICKS = 360.0, 96.0, 72.0, 77.0, 94.0
+WIDTH, HEIGHT, BARS, INTERVAL, TICKS = 330.0, 96.0, 72.0, 77.0, 94.0
 # Of the pairs, how many may lie beyond either end of the axis: one slow pair must not flatten all the others.
 BEYOND = 0.005
 MOST_TICKS = 8
@@ -31,7 +31,6 @@ class Histogram(NamedTuple):
     `inside` are the ratios on the axis; interval, value and bound are None where there is none, or none on it.
     """
 
-    claim: str
     title: str
     part: str
     source: Source
@@ -68,6 +67,11 @@ class Axis(NamedTuple):
         """A ratio, or None where it is no number or off the axis."""
         return value if self.has(value) else None
 
+    def within(self, interval: tuple[float, float]) -> tuple[float, float] | None:
+        """What of an interval lies on the axis, or None where nothing does."""
+        low, high = max(interval[0], self.low), min(interval[1], self.high)
+        return (low, high) if low <= high else None
+
 
 class Speeds(NamedTuple):
     """All histograms and their axis, None where no pairs were timed; whether there are settings that none shows."""
@@ -95,12 +99,14 @@ def speeds(verdicts: Sequence[tuple[Source, Verdict]]) -> Speeds:
     left_out = False
     for source, verdict in verdicts:
         for part, values in ratios(verdict).items() if judged(verdict) else ():
-            if part and many and source is not verdicts[0][0]:
+            alike = [known for _, v, p, known in found if (verdict.id, part) == (v.id, p)]
+            # The same pairs judged by two runs are one measurement.
+            if values in alike:
+                continue
+            if part and many and alike:
                 left_out = True
                 continue
-            # The same pairs judged by two runs are one measurement.
-            if all((verdict.id, part, values) != (v.id, p, r) for _, v, p, r in found):
-                found.append((source, verdict, part, values))
+            found.append((source, verdict, part, values))
     good = [sorted(ratio for ratio in r if finite(ratio)) for *_, r in found]
     axis = _axis([v for _, v, *_ in found], [ordered for ordered in good if ordered]) if any(good) else None
     if axis is None:  # nothing was timed, or the ratios are too far apart, or too large to be told apart
@@ -117,7 +123,7 @@ def drawings(speeds: Speeds, shapes: Shapes) -> list[Picture]:
         _draw(sheet, speeds.axis, histogram)
     scale = sheet.picture(HEIGHT)
     for tick in speeds.axis.ticks:
-        sheet.text(scale, "words", tick, TICKS, f"{tick:.4g}x")
+        sheet.text(scale, "words", tick, TICKS, f"{tick:.6g}x")
     *drawn, words = sheet.pictures(shapes)
     return [picture._replace(inside=picture.inside + words.inside) for picture in drawn]
 
@@ -139,14 +145,16 @@ def _draw(sheet: Sheet, axis: Axis, histogram: Histogram) -> None:
 
 
 def _axis(verdicts: Sequence[Verdict], ordered: Sequence[Sequence[float]]) -> Axis | None:
-    ends = [v.published for v in verdicts if v.published is not None and finite(v.published)]
+    wanted = [end for v in verdicts for end in (v.published, *v.bounds)]
+    ends = [end for end in wanted if end is not None and finite(end)]
     lows = [values[int(BEYOND * (len(values) - 1))] for values in ordered]
     highs = [values[math.ceil((1 - BEYOND) * (len(values) - 1))] for values in ordered]
     low, high = min([*ends, *lows]), max([*ends, *highs])
     if not high - low < WIDEST:
         return None
-    if high - low < NARROWEST * abs(high):
-        low, high = low - NARROWEST * abs(high), high + NARROWEST * abs(high)
+    room = NARROWEST * max(abs(high), 1.0)
+    if high - low < room:
+        low, high = low - room, high + room
     found = ticks(low, high, MOST_TICKS)
     return Axis(found) if len(found) > 1 and found[0] < found[-1] else None
 
@@ -154,9 +162,8 @@ def _axis(verdicts: Sequence[Verdict], ordered: Sequence[Sequence[float]]) -> Ax
 def _histogram(axis: Axis, source: Source, verdict: Verdict, part: str, values: Sequence[float]) -> Histogram:
     inside = [value for value in values if axis.has(value)]
     # The interval is that of the verdict: of several settings it belongs to one only, which is not told here.
-    interval = verdict.interval if verdict.interval and not part and all(map(axis.has, verdict.interval)) else None
+    interval = axis.within(verdict.interval) if verdict.interval and not part else None
     return Histogram(
-        claim=verdict.id,
         title=verdict.title or verdict.id,
         part=part,
         source=source,
