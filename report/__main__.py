@@ -34,7 +34,7 @@ Exits with 0, or with 2 and one sentence where something cannot be read or writt
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; its exit code, or 2 after one sentence on stderr."""
+    """Run one command; its exit code, or 2 after one sentence on stderr, or 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
         require_utf8(arguments)
@@ -43,6 +43,9 @@ def main(arguments: list[str]) -> int:
     except Mistake as mistake:
         print(mistake, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted: every file is the old one or the new one, whole; run the command again.", file=sys.stderr)
+        return 130
     return int(code)
 
 

@@ -594,3 +594,26 @@ def test_every_machine_that_measured_is_named(tmp_path: Path) -> None:
     page = rendered(tmp_path, verdict_file(recorded), evidence=[STUDY, CPU])
     assert "Measured on: the study&#39;s GPU host, which it does not describe. Judged" in page
     assert "Measured on: evidence that this page was not given." in rendered(tmp_path, verdict_file(recorded))
+
+
+def test_where_no_model_was_measured_only_who_judged_is_said(tmp_path: Path) -> None:
+    page = rendered(tmp_path, verdict_file(judged("text.size", YES, 40.0)))
+    assert "Judged 2026-11-22 15:01 UTC on made, 2 cores, suite 0.1.0" in page
+    assert "Measured on" not in page
+    page = rendered(tmp_path, verdict_file(judged("speed.cpu", YES, 1.9), host={}))
+    assert "Measured on: a host that the run does not describe. Judged" in page
+
+
+def test_ctrl_c_is_one_sentence_and_leaves_the_old_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from report import __main__ as command
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "index.html").write_text("the old page")
+    monkeypatch.setattr("report.page.render.page", interrupted)
+    assert command.main(["render", str(tmp_path), str(tmp_path)]) == 130
+    assert capsys.readouterr().err.startswith("\ninterrupted: every file is the old one or the new one, whole")
+    assert (tmp_path / "index.html").read_text() == "the old page"

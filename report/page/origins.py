@@ -19,6 +19,7 @@ from report.readme import measures_models
 SHOWN_SEEDS = 12
 # Lines of recorded values in one fold, shared by the files; every file has some.
 LINES, FEWEST_LINES = 24, 3
+NOT_DESCRIBED = "a host that the run does not describe"
 NOT_GIVEN = "evidence that this page was not given"
 
 
@@ -68,10 +69,12 @@ def read_recorded(given: Sequence[Path]) -> list[Recorded]:
 
 
 def measured_on(source: Source, recorded: Sequence[Recorded]) -> str:
-    """The machines behind a source's verdicts: those that a verdict names, else those of the evidence it came from."""
+    """The machines behind a source's verdicts: those that a verdict names, else those of the evidence it came from.
+
+    Empty where no verdict is about models: text is measured nowhere.
+    """
     hosts = {file.digest: file.host for file in recorded} | {file.name: file.host for file in recorded}
     found: dict[str, None] = {}
-    # Text is measured nowhere.
     for verdict in (v for v in source.file.verdicts.values() if judged(v) and measures_models(v.id)):
         if verdict.machines or not verdict.evidence:
             found |= dict.fromkeys(verdict.machines or [source.host])
@@ -79,7 +82,7 @@ def measured_on(source: Source, recorded: Sequence[Recorded]) -> str:
             known = [hosts[name] for name in verdict.digests or verdict.evidence if name in hosts]
             found |= dict.fromkeys(known or [NOT_GIVEN])
     own = [source.host] if source.host in found else []
-    return "; ".join(host for host in dict.fromkeys([*own, *found]) if host) or source.host
+    return "; ".join(host or NOT_DESCRIBED for host in dict.fromkeys([*own, *found]))
 
 
 def origins(
