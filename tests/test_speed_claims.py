@@ -56,6 +56,9 @@ def test_a_faster_student_is_told_from_pairs_that_reproduce_the_verdict(timed: S
     assert judged.pop("evidence") == ["times.json"]
     assert len(judged.pop("digests")) == 1
     assert judged == live
+    [machine], [versions] = live["machines"], live["versions"]
+    assert "cores" in machine
+    assert versions.startswith("python 3.")
 
 
 def test_the_record_says_how_times_were_taken(timed: SimpleNamespace) -> None:
@@ -109,8 +112,9 @@ def test_a_model_that_returns_nan_is_an_error(project: Project) -> None:
     result = project.run(CPU, *options)
     assert result.returncode == pytest.ExitCode.TESTS_FAILED
     assert "Traceback" not in result.stdout
-    reason = project.verdicts()["speed.cpu"]["reason"]
-    assert reason == "the student returns values that are not numbers: its time means nothing"
+    verdict = project.verdicts()["speed.cpu"]
+    assert verdict["reason"] == "the student returns values that are not numbers: its time means nothing"
+    assert "machines" not in verdict  # nothing was measured
 
 
 def test_a_model_that_does_not_fit_in_memory_is_not_run(project: Project) -> None:
