@@ -29,8 +29,9 @@ EXAMPLES = """examples:
   python -m report check evidence results/verdicts.json
   python -m report render results/verdicts.json --evidence evidence
 
-Exits with 0, or with 2 and one sentence where something cannot be read or written; check and compare --fail also with
-1. Whether a claim holds never changes the exit code. `python -m report COMMAND --help` says more."""
+Exits with 0, with 2 and one sentence where something cannot be read or written, with 130 after Ctrl-C; check and
+compare --fail also with 1. Whether a claim holds never changes the exit code. `python -m report COMMAND --help` says
+more."""
 
 
 def main(arguments: list[str]) -> int:
