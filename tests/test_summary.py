@@ -217,7 +217,10 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], ["badges", "summary", "examples:", '>> "$GITHUB_STEP_SUMMARY"', "Exits with 0, or with 2"]),
+        (
+            [],
+            ["badges", "summary", "examples:", '>> "$GITHUB_STEP_SUMMARY"', "Exits with 0, with 2", "130 after Ctrl-C"],
+        ),
         (["badges"], ["RESULTS", "FOLDER", "index.json", "keep FOLDER between runs", "own pair"]),
         (["summary"], ["RESULTS", "worst first", "1 MiB"]),
     ],
