@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 # A disk without room, and a user who has used up his share of it.
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+# What a file of this suite is known by: the key that holds what it is a file of.
+CONTENTS = {"measurements": "evidence", "verdicts": "verdicts", "badges": "badges"}
 
 
 class Mistake(Exception):
@@ -52,6 +54,7 @@ def read(kind: type[R], path: Path, schema: int | None = None) -> R:
         ) from None
     if schema is not None:
         _check_schema(raw, path, schema)
+        _check_contents(raw, path, kind)
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
@@ -118,6 +121,14 @@ def _check_schema(raw: Any, path: Path, newest: int) -> None:
         raise Mistake(f"{path} has schema {found}, and there is none before 1: give a file of this suite.")
     if found > newest:
         raise Mistake(f"{path} has schema {found}, and this suite reads up to {newest}: update the suite.")
+
+
+def _check_contents(raw: Any, path: Path, kind: type[Record]) -> None:
+    """Refuse one kind of file in another's place: nobody should be told to remove its keys."""
+    wanted = [name for key, name in CONTENTS.items() if key in kind.model_fields]
+    found = [name for key, name in CONTENTS.items() if key in raw]
+    if wanted and found and wanted[0] not in found:
+        raise Mistake(f"{path} is a file of {found[0]}, and not of {wanted[0]}: give one of {wanted[0]}.")
 
 
 def _sentence(error: ValidationError, raw: Any, kind: type[Record], path: Path) -> str:
