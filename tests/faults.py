@@ -43,7 +43,7 @@ from tests.hubserver import REVISION
 from tests.madedata import miniature, write_task
 from tests.project import ROOT
 
-# Another one injects other faults: FAULTS_SEED=6 pytest tests/test_faults.py
+# Another one injects other faults: FAULTS_SEED=6 pytest tests/test_faults.py --full
 SEED = int(os.environ.get("FAULTS_SEED", "5"))
 SEEDS, ROWS = (1, 2), 48
 # Six steps, in which a miniature learns enough for every seed to come out with a score of its own.

@@ -1,8 +1,6 @@
 """Fine-tuning jobs put together for tests, without pytest's options."""
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,20 +48,3 @@ def with_rows(made: Job, rows: int) -> Job:
     """The job on a task whose splits officially have so many rows, for made data of that size."""
     train, *evaluation = (replace(split, rows=rows) for split in made.task.splits)
     return replace(made, task=replace(made.task, train=train, evaluation=tuple(evaluation)))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute in one thread: several wait for each other on a busy machine, and add up in another order.
-
-    What is there already is also hidden from the garbage collector, which every Trainer calls, and which would look
-    through all of torch for half a second.
-    """
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    gc.freeze()
-    yield
-    gc.unfreeze()
-    torch.set_num_threads(before)

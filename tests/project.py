@@ -1,8 +1,10 @@
 """A copy of the suite in a folder of its own, for tests that change its data or its claims and run pytest inside it."""
 
+import functools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,62 @@ LINKED = ("fixtures", "judge", "measure", "report")
 # What no inner run needs.
 LEAN = ("-p", "no:cacheprovider", "-p", "no:anyio", "-p", "no:platformdirs")
 COPIED = ("conftest.py", "pytest.ini", "baselines", "evidence")
+
+
+@functools.cache
+def zygote() -> "subprocess.Popen[str]":
+    """The process that runs are forked from; it ends with this one."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.zygote"],
+        cwd=ROOT,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ask(**request: Any) -> Any:
+    """Have the zygote do something."""
+    process = zygote()
+    assert process.stdin
+    assert process.stdout
+    print(json.dumps(request), file=process.stdin, flush=True)
+    return json.loads(process.stdout.readline())
+
+
+class Running:
+    """A run of pytest in a process of its own."""
+
+    def __init__(self, folder: Path, environment: dict[str, str], arguments: tuple[str, ...]) -> None:
+        self._arguments, self._outputs = arguments, (folder / "tmp" / "stdout", folder / "tmp" / "stderr")
+        self._number = ask(
+            start={
+                # That the zygote has imported a plugin already means nothing here.
+                "arguments": [*LEAN, "-W", "ignore::pytest.PytestAssertRewriteWarning", *arguments],
+                "cwd": str(folder),
+                "env": environment,
+                **{path.name: str(path) for path in self._outputs},
+            }
+        )
+
+    def code(self, seconds: float = 0) -> int | None:
+        """Its exit code, once it has ended within so many seconds; ask for no other after that."""
+        code: int | None = ask(wait=[self._number, seconds])
+        return code
+
+    def stop(self, number: int) -> None:
+        """Send a signal to it and to all that it has started."""
+        os.killpg(self._number, number)
+
+    def end(self, seconds: float = 240) -> subprocess.CompletedProcess[str]:
+        """Wait for its end; what takes longer is killed and raises TimeoutExpired."""
+        code = self.code(seconds)
+        said = [path.read_text(errors="replace") for path in self._outputs]
+        if code is None:
+            self.stop(signal.SIGKILL)
+            raise subprocess.TimeoutExpired(self._arguments, seconds, *said)
+        return subprocess.CompletedProcess(self._arguments, code, *said)
 
 
 class Project:
@@ -33,25 +91,35 @@ class Project:
             (path / "claims").mkdir()
             (path / "claims" / "__init__.py").write_text("")
 
-    def run(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-        """Run pytest in the copy, in a process of its own: two inner runs that import torch cannot share one."""
-        return self.python("-m", "pytest", *LEAN, *arguments, timeout=timeout)
+    def run(self, *arguments: str, before: str = "", timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        """Run pytest in the copy, in a process of its own: two inner runs that import torch cannot share one.
 
-    def python(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-        """Run Python in the copy, with caches of its own and without a hub."""
-        caches = {
-            "XDG_CACHE_HOME": str(self.path / "caches"),
-            "TMPDIR": str(self.path / "tmp"),  # whoever trains elsewhere on this machine is no concern of ours
-            "HF_HUB_OFFLINE": "1",
-        }
+        `before` is Python that runs first, as to replace what a test cannot have.
+        """
+        if before:
+            (self.path / "before.py").write_text(before)
+            arguments = ("-p", "before", *arguments)
+        return self.start(*arguments).end(timeout)
+
+    def start(self, *arguments: str) -> Running:
+        """Begin a run that the test will stop, or that others run beside."""
+        return Running(self.path, self.environment(), arguments)
+
+    def python(self, *arguments: str, timeout: float = 240, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a new Python in the copy, for what must read these variables when it is imported."""
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=self.path,
-            env={**os.environ, **caches},
+            env={**self.environment(), **variables},
             capture_output=True,
             text=True,
             timeout=timeout,
         )
+
+    def environment(self) -> dict[str, str]:
+        """Variables of a process with caches and locks of its own, and without a hub."""
+        folders = {"XDG_CACHE_HOME": str(self.path / "caches"), "TMPDIR": str(self.path / "tmp")}
+        return {**os.environ, **folders, "HF_HUB_OFFLINE": "1"}
 
     def write_claims(self, text: str, name: str = "test_example.py") -> None:
         """Write a file of claims."""

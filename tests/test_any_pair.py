@@ -1,7 +1,6 @@
 """Any encoder that transformers knows: counted, costed, loaded and fine-tuned, beside one with another tokenizer."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from measure.hub import find_model
 from measure.jobs import Job
 from measure.store import Store
 from measure.tasks import TASKS
-from tests.finetuned import job, one_thread, run, with_rows
+from tests.finetuned import job, run, with_rows
 from tests.madedata import VOCABULARY, miniature, roberta, write_task
 
 torch = pytest.importorskip("torch")
@@ -84,12 +83,6 @@ def stored(model: Any) -> int:
     values = [value for value in model.state_dict(keep_vars=True).values() if isinstance(value, torch.nn.Parameter)]
     lying = {value.data_ptr(): value.numel() for value in values}
     return sum(lying.values())
-
-
-@pytest.fixture(autouse=True)
-def _steady() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.mark.parametrize("kind", KINDS)

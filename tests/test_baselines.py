@@ -104,10 +104,13 @@ def test_every_claim_quotes_a_sentence_and_says_where_it_stands(baselines: Basel
         assert claim.where.strip(), claim.id
 
 
-def test_every_margin_has_a_reason_and_a_date_before_the_first_number(baselines: Baselines) -> None:
+def test_every_margin_has_a_reason_and_a_date_of_the_change_log(baselines: Baselines) -> None:
+    released = re.findall(
+        r"^## .*\((\d{4}-\d\d-\d\d)\)$", (FOLDER.parent / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE
+    )
     for claim in baselines.claims.values():
         assert len(claim.margin.reason.split()) > 1, claim.id
-        assert claim.margin.fixed_on == "2026-11-22", f"{claim.id}: a changed margin is a line of the change log"
+        assert claim.margin.fixed_on in released, f"{claim.id}: a changed margin is a line of the change log"
 
 
 @pytest.mark.parametrize("name", BOUNDS)

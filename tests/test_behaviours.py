@@ -1,10 +1,10 @@
-"""The five behaviours that matter, each without xdist, with -n0 and with -n2."""
+"""The five behaviours that matter, each in one process and with the workers of xdist."""
+
+from pathlib import Path
 
 import pytest
 
-from tests.project import LEAN, Project
-
-pytest_plugins = ["pytester"]
+from tests.project import Project
 
 FLOW = """
 from judge.statistics import Term, contrast
@@ -69,23 +69,35 @@ def test_contradiction(verdict):
 """
 
 
-@pytest.fixture(params=[[], ["-n0"], ["-n2"]], ids=["none", "n0", "n2"])
-def workers(request: pytest.FixtureRequest) -> list[str]:
-    return request.param
+ALONE: list[str] = []
+WORKERS = ["-n2"]
+workers = pytest.mark.parametrize("workers", [ALONE, WORKERS], ids=["alone", "n2"])
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> Project:
-    return Project(pytester.path, claims=False)
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path, claims=False)
 
 
-def test_verdict_flow(project: Project, pytester: pytest.Pytester, workers: list[str]) -> None:
+def outcomes(said: str) -> dict[str, int]:
+    """How many tests ended how, from the last line."""
+    return pytest.RunResult.parse_summary_nouns(said.splitlines())
+
+
+@pytest.mark.parametrize("workers", [ALONE, ["-n0"], WORKERS], ids=["alone", "n0", "n2"])
+def test_verdict_flow(project: Project, workers: list[str]) -> None:
     project.write_claims(FLOW)
-    result = pytester.runpytest_subprocess(*LEAN, "claims/test_example.py", *workers)
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["*3 failed, 1 passed, 1 skipped*1 inconclusive*"])
+    done = project.run("claims/test_example.py", *workers)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    counts = outcomes(done.stdout)
+    assert {name: counts[name] for name in ("failed", "passed", "skipped", "inconclusive")} == {
+        "failed": 3,
+        "passed": 1,
+        "skipped": 1,
+        "inconclusive": 1,
+    }
     # What failed is printed last, nearest to the prompt.
-    result.stdout.fnmatch_lines(
+    pytest.LineMatcher(done.stdout.splitlines()).fnmatch_lines(
         [
             "*= paper claims =*",
             "not run (1)",
@@ -112,31 +124,26 @@ def test_verdict_flow(project: Project, pytester: pytest.Pytester, workers: list
     assert project.verdicts()["size.reduction"]["raw"] == {"teacher": [109482240.0]}
 
 
-def test_runslow(
-    project: Project, pytester: pytest.Pytester, workers: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+@pytest.mark.parametrize("workers", [ALONE, pytest.param(WORKERS, marks=pytest.mark.full)], ids=["alone", "n2"])
+def test_runslow(project: Project, workers: list[str]) -> None:
     project.write_claims(SLOW)
     reasons = []
     for option in ([], ["--runslow"]):
-        result = pytester.runpytest_subprocess(*LEAN, "claims/test_example.py", *option, *workers)
-        assert result.ret == pytest.ExitCode.OK
-        result.assert_outcomes(skipped=1)
+        done = project.run("claims/test_example.py", *option, *workers)
+        assert done.returncode == pytest.ExitCode.OK
+        assert outcomes(done.stdout)["skipped"] == 1
         reasons.append(project.verdicts()["glue.rte.bert"]["reason"])
-    assert reasons[0].startswith("needs fine-tuned models: pass --runslow")
-    assert reasons[1].startswith("weights missing: those of google-bert/bert-base-uncased")
+    assert "--runslow" in reasons[0]
+    assert "google-bert/bert-base-uncased" in reasons[1]
 
 
-def test_a_slow_claim_with_evidence_is_judged_without_runslow(
-    project: Project, pytester: pytest.Pytester, workers: list[str]
-) -> None:
+@workers
+def test_a_slow_claim_with_evidence_is_judged_without_runslow(project: Project, workers: list[str]) -> None:
     project.write_claims(SLOW.replace("verdict(scores", "verdict(cell(scores").replace('"teacher"))', '"teacher")))'))
     source = project.path / "claims" / "test_example.py"
     source.write_text("from judge.scores import cell\n" + source.read_text())
-    result = pytester.runpytest_subprocess(
-        *LEAN, "claims/test_example.py", "--evidence=evidence/prior-study.json", *workers
-    )
-    assert result.ret == pytest.ExitCode.OK
+    done = project.run("claims/test_example.py", "--evidence=evidence/prior-study.json", *workers)
+    assert done.returncode == pytest.ExitCode.OK
     verdict = project.verdicts()["glue.rte.bert"]
     assert verdict["verdict"] == "inconclusive"
     assert verdict["value"] == pytest.approx(61.7329, abs=1e-4)
@@ -145,20 +152,19 @@ def test_a_slow_claim_with_evidence_is_judged_without_runslow(
 
 
 @pytest.mark.parametrize(
-    ("mode", "code", "words"),
+    ("mode", "workers", "code", "words"),
     [
-        ("skip", pytest.ExitCode.OK, ["inconclusive", "inconclusive"]),
-        ("fail", pytest.ExitCode.TESTS_FAILED, ["inconclusive", "inconclusive"]),
-        ("side", pytest.ExitCode.TESTS_FAILED, ["reproduced", "not reproduced"]),
+        ("skip", ALONE, pytest.ExitCode.OK, ["inconclusive", "inconclusive"]),
+        ("fail", ALONE, pytest.ExitCode.TESTS_FAILED, ["inconclusive", "inconclusive"]),
+        ("side", ALONE, pytest.ExitCode.TESTS_FAILED, ["reproduced", "not reproduced"]),
+        ("fail", WORKERS, pytest.ExitCode.TESTS_FAILED, ["inconclusive", "inconclusive"]),
     ],
+    ids=["skip", "fail", "side", "fail-n2"],
 )
-def test_inconclusive(
-    project: Project, pytester: pytest.Pytester, workers: list[str], mode: str, code: int, words: list[str]
-) -> None:
+def test_inconclusive(project: Project, workers: list[str], mode: str, code: int, words: list[str]) -> None:
     project.write_claims(OPEN)
     options = [f"--inconclusive={mode}", "--junit-xml=junit.xml", *workers]
-    result = pytester.runpytest_subprocess(*LEAN, "claims/test_example.py", *options)
-    assert result.ret == code
+    assert project.run("claims/test_example.py", *options).returncode == code
     verdicts = [project.verdicts()[name] for name in ("glue.rte.bert", "glue.rte.distilbert")]
     assert [verdict["verdict"] for verdict in verdicts] == words
     assert all(("by side" in verdict.get("marks", [])) == (mode == "side") for verdict in verdicts)
@@ -169,20 +175,19 @@ def test_inconclusive(
 
 
 @pytest.mark.parametrize(
-    ("value", "outcomes", "word"),
+    ("value", "workers", "outcome", "word"),
     [
-        ("79.7222", {"xfailed": 1}, "not reproduced"),
-        ("79.5", {"failed": 1}, "error"),
-        ("1 / 0", {"failed": 1}, "error"),
+        ("79.7222", ALONE, "xfailed", "not reproduced"),
+        ("79.7222", WORKERS, "xfailed", "not reproduced"),
+        ("79.5", ALONE, "failed", "error"),
+        ("79.5", WORKERS, "failed", "error"),
+        ("1 / 0", ALONE, "failed", "error"),
     ],
-    ids=["known", "turned true", "crash"],
+    ids=["known", "known-n2", "turned true", "turned true-n2", "crash"],
 )
-def test_contradiction(
-    project: Project, pytester: pytest.Pytester, workers: list[str], value: str, outcomes: dict[str, int], word: str
-) -> None:
+def test_contradiction(project: Project, workers: list[str], value: str, outcome: str, word: str) -> None:
     project.write_claims(CONTRADICTION.format(value=value))
-    result = pytester.runpytest_subprocess(*LEAN, "claims/test_example.py", *workers)
-    result.assert_outcomes(**outcomes)
+    done = project.run("claims/test_example.py", *workers)
+    assert outcomes(done.stdout)[outcome] == 1
     assert project.words()["text.score.bert"] == word
-    if word == "not reproduced":
-        result.stdout.fnmatch_lines(["not reproduced, as the text contradicts itself (1)"])
+    assert ("as the text contradicts itself (1)" in done.stdout) == (word == "not reproduced")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from judge.evidence import SCHEMA, Dataset, Evidence, Host, Measurement, Model, digest, read_evidence, write_evidence
@@ -60,7 +60,6 @@ def round_trip(written: Evidence, folder: Path) -> Evidence:
     return read_evidence(folder / "evidence.json")
 
 
-@settings(deadline=None)
 @given(values=st.lists(numbers, min_size=1, max_size=8), how=st.dictionaries(st.text(max_size=5), plain, max_size=4))
 @example(values=HARD, how={"nan": math.nan, "one": 1.0, "also one": 1, "true": True, "nothing": None, "1": "1"})
 def test_values_come_back_bit_for_bit(values: list[float], how: dict[str, Any], folder: Path) -> None:
@@ -68,7 +67,6 @@ def test_values_come_back_bit_for_bit(values: list[float], how: dict[str, Any], 
     assert bits(round_trip(written, folder).model_dump()) == bits(written.model_dump())
 
 
-@settings(deadline=None)
 @given(pairs=st.lists(st.tuples(orders, numbers, numbers), min_size=1, max_size=8))
 @example(pairs=[("teacher", one, other) for one, other in zip(HARD, reversed(HARD), strict=True)])
 def test_pairs_come_back_bit_for_bit(pairs: list[tuple[Any, float, float]], folder: Path) -> None:

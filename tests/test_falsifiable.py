@@ -86,7 +86,7 @@ def test_a_contradiction_that_turns_true_is_an_error(tmp_path: Path) -> None:
     project.run("claims/test_text.py", "claims/test_prior_study.py")
     values = {name: v["value"] for name, v in project.verdicts().items() if v.get("contradiction")}
     known = {name for name in ABOUT_TEXT if BASELINES.claims[name].contradiction}
-    assert len(known) == len([name for name in values if math.isfinite(values[name])]) == 9
+    assert {name for name in values if math.isfinite(values[name])} == known != set()
     for name in ("paper", "prior-study"):
         project.change(f"baselines/{name}.json", lambda data: mend(data, values))
     result = project.run("claims/test_text.py", "claims/test_prior_study.py")

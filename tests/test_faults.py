@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 
 from judge.files import Mistake
-from tests.finetuned import one_thread
 from tests.hubclient import connected
 from tests.hubserver import Fault, Hub
 from tests.test_hub_states import mounted
@@ -44,14 +43,8 @@ New = Callable[..., Trial]
 Touches = dict[str, int]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _steady() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
 @pytest.fixture(scope="module")
-def content(tmp_path_factory: pytest.TempPathFactory, _steady: None) -> Path:
+def content(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("content")
     faults.write_content(folder, TASKS)
     return folder
@@ -75,6 +68,12 @@ def expected(content: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 @pytest.fixture
 def dice(request: pytest.FixtureRequest) -> random.Random:
     return random.Random(f"{faults.SEED} {request.node.name}")
+
+
+@pytest.fixture
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether there is time for many faults, enough for every kind in every phase; else there are some."""
+    return bool(request.config.getoption("full"))
 
 
 @pytest.fixture
@@ -168,16 +167,17 @@ def until(number: int, new: New, attempt: Callable[[Trial], Any]) -> Counter[str
     return total
 
 
-def test_killed_wherever_the_disk_is_touched(new: New, touches: Touches) -> None:
+def test_killed_wherever_the_disk_is_touched(new: New, touches: Touches, full: bool) -> None:
     def attempt(trial: Trial) -> None:
         code, phase = attempt_at(trial, touches, faults.kill)
         trial.strike(f"killed {phase}", code == KILLED)
 
-    struck = until(24, new, attempt)
-    assert struck.keys() >= {f"killed {phase}" for phase in faults.PHASES}, struck
+    struck = until(24 if full else 8, new, attempt)
+    assert len(struck) > 2, struck
+    assert not full or struck.keys() >= {f"killed {phase}" for phase in faults.PHASES}, struck
 
 
-def test_killed_at_any_moment(new: New, dice: random.Random) -> None:
+def test_killed_at_any_moment(new: New, dice: random.Random, full: bool) -> None:
     def attempt(trial: Trial) -> None:
         planned = faults.PHASES[len(trial.history) % len(faults.PHASES)]
         delay, begun = dice.uniform(0, SECONDS[planned]), 0.0
@@ -192,11 +192,13 @@ def test_killed_at_any_moment(new: New, dice: random.Random) -> None:
         code, phase = trial.attempt(partial(often, random.Random(dice.random())), during=during)
         trial.strike(f"killed {phase}", code == KILLED)
 
-    struck = until(16, new, attempt)
-    assert struck.keys() >= {"killed tokenising", "killed training"}, struck
+    struck = until(16 if full else 5, new, attempt)
+    assert not full or struck.keys() >= {"killed tokenising", "killed training"}, struck
 
 
-def test_no_room_for_anything_new_or_in_the_middle_of_a_file(new: New, touches: Touches, dice: random.Random) -> None:
+def test_no_room_for_anything_new_or_in_the_middle_of_a_file(
+    new: New, touches: Touches, dice: random.Random, full: bool
+) -> None:
     def attempt(trial: Trial) -> None:
         limit = partial(faults.limit, dice.choice((0, 100, 5_000, 100_000)))
         kind, action = dice.choice((("refused", faults.refuse), ("limited", limit)))
@@ -204,11 +206,13 @@ def test_no_room_for_anything_new_or_in_the_middle_of_a_file(new: New, touches: 
         if trial.strike(f"{kind} {phase}", code == SAID):
             assert re.search(NO_ROOM, trial.log[-1].more), trial.log[-1].more
 
-    struck = until(14, new, attempt)
-    assert {name.split()[0] for name in struck} == {"refused", "limited"}, struck
+    struck = until(14 if full else 6, new, attempt)
+    assert not full or {name.split()[0] for name in struck} == {"refused", "limited"}, struck
 
 
-def test_a_disk_that_somebody_else_fills(new: New, touches: Touches, dice: random.Random, tmp_path: Path) -> None:
+def test_a_disk_that_somebody_else_fills(
+    new: New, touches: Touches, dice: random.Random, tmp_path: Path, full: bool
+) -> None:
     disk = tmp_path / "disk"
 
     def attempt(trial: Trial) -> None:
@@ -219,14 +223,14 @@ def test_a_disk_that_somebody_else_fills(new: New, touches: Touches, dice: rando
         (disk / "filler").unlink(missing_ok=True)
 
     with mounted(disk, "size=64m"):
-        struck = until(8, partial(new, disk / "trial"), attempt)
-    assert len(struck) > 1, struck
+        struck = until(8 if full else 3, partial(new, disk / "trial"), attempt)
+    assert not full or len(struck) > 1, struck
 
 
-def test_damaged_between_two_runs(new: New, touches: Touches, dice: random.Random) -> None:
+def test_damaged_between_two_runs(new: New, touches: Touches, dice: random.Random, full: bool) -> None:
     trial = new()
     with trial.explained():
-        for number in range(24):
+        for number in range(24 if full else 8):
             if number % 8 < 7:
                 code, _ = attempt_at(trial, touches, faults.kill, ("training", "scoring", "keeping"))
                 trial.strike("killed", code == KILLED)
@@ -236,15 +240,16 @@ def test_damaged_between_two_runs(new: New, touches: Touches, dice: random.Rando
             for _ in range(dice.randrange(1, 4)):
                 trial.strike(f"damaged {trial.damage()}", happened=True)
         trial.complete()
-    assert trial.struck.total() > 40
-    assert trial.struck.keys() >= {f"damaged {kind}" for kind in ("record", "tokens", "midrun")}, trial.struck
+    assert trial.struck.total() > (40 if full else 10)
+    kinds = ("record", "tokens", "midrun") if full else ("record",)
+    assert trial.struck.keys() >= {f"damaged {kind}" for kind in kinds}, trial.struck
     said = " ".join(told.more for told in trial.log if told.what == "said")
     assert re.search(r"The stored job .* is damaged .* set aside in .*, and the job is run again\.", said)
 
 
-def test_two_processes_of_which_one_may_be_killed(new: New, dice: random.Random) -> None:
+def test_two_processes_of_which_one_may_be_killed(new: New, dice: random.Random, full: bool) -> None:
     killed = 0
-    for number in range(6):
+    for number in range(6 if full else 3):
         trial = new(tasks=TASKS[:1])
         with trial.explained():
             first, second = trial.start(partial(often, random.Random(dice.random()))), trial.start()
@@ -296,7 +301,9 @@ def filled(mirror: Path, trial: Trial) -> None:
 
 
 @pytest.mark.parametrize("to", ["cache", "mirror"])
-def test_cut_off_from_the_hub(to: str, new: New, hub: Hub, content: Path, dice: random.Random, tmp_path: Path) -> None:
+def test_cut_off_from_the_hub(
+    to: str, new: New, hub: Hub, content: Path, dice: random.Random, tmp_path: Path, full: bool
+) -> None:
     place = tmp_path / {"cache": "home", "mirror": "mirror"}[to]
     trial = new(mirror=place if to == "mirror" else None)
     action = partial(filled, place, trial) if to == "mirror" else None
@@ -318,7 +325,7 @@ def test_cut_off_from_the_hub(to: str, new: New, hub: Hub, content: Path, dice: 
             shutil.rmtree(place)
 
     with trial.explained():
-        while min(trial.struck[kind] for kind in ("cut", "stall", "blank", "killed")) < 3:
+        while min(trial.struck[kind] for kind in ("cut", "stall", "blank", "killed")) < (3 if full else 1):
             for kind in ("cut", "stall", "blank"):
                 attempt(kind, kill=False)
                 attempt("stall", kill=True)

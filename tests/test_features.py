@@ -289,6 +289,7 @@ print(before, peak())
 """
 
 
+@pytest.mark.full
 def test_tokenising_takes_little_memory_beyond_the_rows(tmp_path: Path) -> None:
     if not VOCABULARY.is_file():
         pytest.skip("needs the published rows beside the checkout, in ../shared/hub-mirror")

@@ -86,9 +86,8 @@ def dangerous(tree: ast.AST) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=str)
-def test_a_room_imports_only_rooms_below_it(path: Path) -> None:
-    assert out_of_place(path.parts[0], parse(path)) == set()
+def test_a_room_imports_only_rooms_below_it() -> None:
+    assert {path: odd for path in MODULES if (odd := out_of_place(path.parts[0], parse(path)))} == {}
 
 
 @pytest.mark.parametrize(
@@ -107,11 +106,11 @@ def test_the_rule_of_imports_sees_what_breaks_it(room: str, source: str, found: 
     assert out_of_place(room, ast.parse(source)) == found
 
 
-@pytest.mark.parametrize("path", [path for path in ALL if path.parent != FINETUNING], ids=str)
-def test_nothing_heavy_is_imported_before_it_is_needed(path: Path) -> None:
-    tree = parse(path)
-    assert HEAVY & set(imported(tree, inside_functions=False)) == set()
-    assert not any(name.startswith(".".join(FINETUNING.parts)) for name in at_the_top(tree))
+def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
+    for path in (path for path in ALL if path.parent != FINETUNING):
+        tree = parse(path)
+        assert HEAVY & set(imported(tree, inside_functions=False)) == set(), path
+        assert not any(name.startswith(".".join(FINETUNING.parts)) for name in at_the_top(tree)), path
 
 
 def test_the_rule_of_heavy_imports_looks_into_branches_but_not_into_functions() -> None:
@@ -136,10 +135,10 @@ def test_every_folder_is_a_package_that_says_what_it_is(room: str) -> None:
             assert ast.get_docstring(parse(folder / "__init__.py")), folder
 
 
-@pytest.mark.parametrize("path", ALL, ids=str)
-def test_every_module_can_be_read_in_one_sitting(path: Path) -> None:
-    length = len((ROOT / path).read_text(encoding="utf-8").splitlines())
-    assert length <= (LONGEST_CONFTEST if path.name == "conftest.py" else LONGEST_MODULE)
+def test_every_module_can_be_read_in_one_sitting() -> None:
+    for path in ALL:
+        length = len((ROOT / path).read_text(encoding="utf-8").splitlines())
+        assert length <= (LONGEST_CONFTEST if path.name == "conftest.py" else LONGEST_MODULE), path
 
 
 def test_functions_are_short() -> None:
@@ -148,11 +147,11 @@ def test_functions_are_short() -> None:
     assert statistics.quantiles(lengths.values(), n=10)[-1] <= MOST_FUNCTIONS
 
 
-@pytest.mark.parametrize("path", ALL, ids=str)
-def test_everything_public_is_described(path: Path) -> None:
-    tree = parse(path)
-    assert ast.get_docstring(tree), "the module itself"
-    assert [name for name, node in _public(tree) if not ast.get_docstring(node)] == []
+def test_everything_public_is_described() -> None:
+    for path in ALL:
+        tree = parse(path)
+        assert ast.get_docstring(tree), path
+        assert [name for name, node in _public(tree) if not ast.get_docstring(node)] == [], path
 
 
 def test_every_test_of_a_claim_says_what_is_claimed() -> None:
@@ -263,9 +262,8 @@ def test_a_mistake_in_a_test_outside_the_claims_is_left_alone(claims: list[str],
     assert "Mistake: the claim's words." not in said
 
 
-@pytest.mark.parametrize("path", [*ALL, *TESTS], ids=str)
-def test_nothing_runs_code_that_comes_with_data(path: Path) -> None:
-    assert dangerous(parse(path)) == set()
+def test_nothing_runs_code_that_comes_with_data() -> None:
+    assert {path: found for path in [*ALL, *TESTS] if (found := dangerous(parse(path)))} == {}
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from tests.hubclient import absence, connected, model_in, refused
 from tests.hubserver import REVISION, Hub, serving
 from tests.madedata import miniature, write_task
 from tests.project import LEAN, Project
-from tests.test_full_run import quiet_environment, small
+from tests.test_full_run import small
 
 constants = pytest.importorskip("huggingface_hub.constants", reason="the hub's client is huggingface_hub")
 
@@ -229,14 +227,8 @@ def test_weights_that_are_no_safetensors_are_refused_when_they_are_loaded(hub: H
 
 def pytest_in(project: Project, *arguments: str, **variables: str) -> str:
     """What a run says that reaches the hub, or not, by its variables; the cache of jobs is this project's."""
-    environment = {name: value for name, value in quiet_environment().items() if not name.startswith("HF_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *LEAN, *arguments, "--cache", str(project.path / "cache")],
-        cwd=project.path,
-        env={**environment, **variables, "HF_TOKEN_PATH": os.devnull},
-        capture_output=True,
-        text=True,
-        timeout=240,
+    done = project.python(
+        "-m", "pytest", *LEAN, *arguments, "--cache", str(project.path / "cache"), **variables, HF_TOKEN_PATH=os.devnull
     )
     said = done.stdout + done.stderr
     assert "Traceback" not in said, said

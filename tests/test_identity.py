@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from measure.hub import Files, digest_of, find_model
 from measure.identity import LEFT_OUT, model_identity, tokenizer_form
 from measure.jobs import Job
 from measure.scored import measurements_of
-from tests.finetuned import job, one_thread, run, with_rows
+from tests.finetuned import job, run, with_rows
 from tests.hubclient import connected
 from tests.madedata import miniature, roberta, write_task
 
@@ -36,12 +36,6 @@ VOLATILE: dict[str, Any] = {
     "problem_type": "single_label_classification",
     "finetuning_task": "mnli",
 }
-
-
-@pytest.fixture(autouse=True)
-def _steady() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,12 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.project import LEAN, Project
+from tests.project import Project
 
 SLEEPY = """
 import time
@@ -40,21 +38,13 @@ def project(tmp_path: Path) -> Project:
 
 
 def cut_off(project: Project, number: int) -> int:
-    """Start a run, wait until its third claim sleeps, and send it a signal."""
-    command = [sys.executable, "-m", "pytest", *LEAN, "claims/test_example.py"]
-    # A shell starts background jobs with SIGINT ignored, and what is ignored is inherited.
-    with subprocess.Popen(
-        command,
-        cwd=project.path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as process:
-        deadline = time.monotonic() + 60
-        while not (project.path / "sleeping").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        process.send_signal(number)
-        return process.wait(60)
+    """Start a run, wait until its third claim sleeps, and send it a signal; its exit code."""
+    run = project.start("claims/test_example.py")
+    deadline = time.monotonic() + 60
+    while not (project.path / "sleeping").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    run.stop(number)
+    return run.end(60).returncode
 
 
 def test_a_partial_run_rewrites_only_its_own_verdicts(project: Project) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -40,7 +40,6 @@ BASELINES = load_baselines(ROOT / "baselines")
 COLA, MNLI, MRPC, STSB, SQUAD = (TASKS[name] for name in ("cola", "mnli", "mrpc", "stsb", "squad"))
 
 # Derandomized: a property that fails must fail for everybody.
-some = settings(max_examples=60, deadline=None, derandomize=True)
 binary = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=30)
 three = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=30)
 # Hundredths, so that ties occur, and any finite number, so that extremes do.
@@ -194,7 +193,6 @@ def test_the_size_of_predictions_says_nothing(scale: float) -> None:
 # Against scikit-learn and scipy
 
 
-@some
 @given(examples=binary)
 def test_metrics_of_two_classes_are_those_of_scikit_learn(examples: list[tuple[int, int]]) -> None:
     metrics = pytest.importorskip("sklearn.metrics", reason="compares with scikit-learn")
@@ -209,7 +207,6 @@ def test_metrics_of_two_classes_are_those_of_scikit_learn(examples: list[tuple[i
     assert of(COLA, examples) == {"matthews_correlation": pytest.approx(expected, abs=1e-12)}
 
 
-@some
 @given(examples=three)
 def test_accuracy_of_three_classes_is_that_of_scikit_learn(examples: list[tuple[int, int]]) -> None:
     metrics = pytest.importorskip("sklearn.metrics", reason="compares with scikit-learn")
@@ -230,7 +227,6 @@ def test_metrics_of_many_examples_are_those_of_scikit_learn(seed: int) -> None:
     assert score(COLA, predictions, references) == {"matthews_correlation": pytest.approx(expected, abs=1e-12)}
 
 
-@some
 @given(examples=pairs)
 def test_correlations_are_those_of_scipy(examples: list[tuple[float, float]]) -> None:
     predictions, references = zip(*examples, strict=True)
@@ -259,7 +255,6 @@ def test_pearson_is_numpys_and_spearman_is_pearson_of_the_ranks(seed: int) -> No
 # Properties
 
 
-@some
 @given(examples=binary, data=st.data())
 def test_the_order_of_examples_changes_nothing(examples: list[tuple[int, int]], data: st.DataObject) -> None:
     mixed = data.draw(st.permutations(examples))
@@ -267,7 +262,6 @@ def test_the_order_of_examples_changes_nothing(examples: list[tuple[int, int]], 
     assert of(COLA, mixed) == of(COLA, examples)
 
 
-@some
 @given(examples=binary)
 def test_values_stay_in_their_range_and_are_symmetric(examples: list[tuple[int, int]]) -> None:
     turned = [(other, one) for one, other in examples]
@@ -277,7 +271,6 @@ def test_values_stay_in_their_range_and_are_symmetric(examples: list[tuple[int, 
     assert -1 <= of(COLA, examples)["matthews_correlation"] <= 1
 
 
-@some
 @given(examples=binary)
 def test_matthews_correlation_changes_sign_where_labels_are_swapped(examples: list[tuple[int, int]]) -> None:
     value = of(COLA, examples)["matthews_correlation"]
@@ -285,7 +278,6 @@ def test_matthews_correlation_changes_sign_where_labels_are_swapped(examples: li
     assert of(COLA, [(1 - one, 1 - other) for one, other in examples])["matthews_correlation"] == value
 
 
-@some
 @given(positives=st.integers(1, 300), negatives=st.integers(1, 300))
 def test_right_answers_score_1_and_wrong_ones_minus_1_to_the_last_digit(positives: int, negatives: int) -> None:
     references = [1] * positives + [0] * negatives
@@ -294,7 +286,6 @@ def test_right_answers_score_1_and_wrong_ones_minus_1_to_the_last_digit(positive
     assert score(COLA, [1 - one for one in references], references) == {"matthews_correlation": -1.0}
 
 
-@some
 @given(examples=pairs, factor=st.sampled_from([0.25, 1.0, 3.0]), shift=st.sampled_from([-10.0, 0.0, 2.5]))
 def test_correlations_do_not_see_scale_and_sign_turns_them(
     examples: list[tuple[float, float]], factor: float, shift: float
@@ -310,7 +301,6 @@ def test_correlations_do_not_see_scale_and_sign_turns_them(
     assert turned == pytest.approx({name: -value for name, value in found.items()}, abs=1e-9)
 
 
-@some
 @given(examples=st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=2, max_size=30))
 def test_spearman_sees_the_order_of_predictions_alone(examples: list[tuple[int, int]]) -> None:
     predictions, references = zip(*examples, strict=True)

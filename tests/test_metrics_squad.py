@@ -4,12 +4,11 @@ import string
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from measure.finetuning.answers import exact_match, f1, normalise
 
-some = settings(max_examples=300, deadline=None, derandomize=True)
 # Words that the rules treat in some way, and any text whatever.
 WORDS = (
     "a",
@@ -87,7 +86,6 @@ def test_an_answer_is_scored(prediction: str | None, golds: list[str], matches: 
     assert f1(prediction, golds) == pytest.approx(overlap, abs=1e-15)
 
 
-@some
 @given(prediction=answers, golds=several)
 def test_f1_is_the_harmonic_mean_of_precision_and_recall_of_the_best_gold(prediction: str, golds: list[str]) -> None:
     def plainly(text: str) -> list[str]:
@@ -113,14 +111,12 @@ def test_f1_is_the_harmonic_mean_of_precision_and_recall_of_the_best_gold(predic
     assert exact_match(prediction, golds) == any(plainly(prediction) == plainly(gold) for gold in golds)
 
 
-@some
 @given(one=answers, other=answers)
 def test_scores_of_one_gold_are_symmetric(one: str, other: str) -> None:
     assert f1(one, [other]) == f1(other, [one])
     assert exact_match(one, [other]) == exact_match(other, [one])
 
 
-@some
 @given(prediction=answers, golds=several)
 def test_an_exact_match_has_f1_1_unless_nothing_is_left_of_it(prediction: str, golds: list[str]) -> None:
     assert 0 <= f1(prediction, golds) <= 1
@@ -130,7 +126,6 @@ def test_an_exact_match_has_f1_1_unless_nothing_is_left_of_it(prediction: str, g
         assert f1(prediction, golds) == 0
 
 
-@some
 @given(prediction=answers, golds=several, more=answers)
 def test_another_gold_answer_never_costs_anything(prediction: str, golds: list[str], more: str) -> None:
     assert f1(prediction, [*golds, more]) >= f1(prediction, golds)
@@ -138,14 +133,12 @@ def test_another_gold_answer_never_costs_anything(prediction: str, golds: list[s
     assert f1(prediction, golds[::-1]) == f1(prediction, golds)
 
 
-@some
 @given(words=st.lists(st.sampled_from(["cat", "dog", "naïve", "1985\u20131990"]), min_size=1, max_size=5))
 def test_case_punctuation_articles_and_spaces_change_nothing(words: list[str]) -> None:
     plain, dressed = " ".join(words), "The  " + ", a ".join(words).upper() + "!\n"
     assert exact_match(dressed, [plain]) == f1(dressed, [plain]) == 1
 
 
-@some
 @given(text=answers)
 def test_normalised_text_has_single_spaces_no_ascii_punctuation_and_no_articles(text: str) -> None:
     found = normalise(text)

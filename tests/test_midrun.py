@@ -1,13 +1,10 @@
 """A run that is stopped or killed goes on where it was, and comes out as if nothing had happened."""
 
 import functools
-import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,21 +16,14 @@ from judge.files import Mistake
 from measure.jobs import Job
 from measure.results import Result
 from measure.store import Store
-from tests.finetuned import job, one_thread, run, with_rows
+from tests.finetuned import GOES_ON, job, run, with_rows
 from tests.madedata import miniature, write_task
-from tests.project import ROOT
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
 
 ROWS, BATCH, STEPS = 53, 16, 12  # 4 steps in each of 3 epochs, the last of 5 rows
-
-
-@pytest.fixture(autouse=True)
-def _steady() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -227,8 +217,7 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
 @pytest.fixture(scope="module")
 def interrupted(made: Path) -> Path:
     """A store with a run that was stopped after step 5."""
-    with one_thread():
-        stopped(asked_of(made), Store(made / "interrupted"), 5)
+    stopped(asked_of(made), Store(made / "interrupted"), 5)
     return made / "interrupted"
 
 
@@ -345,36 +334,26 @@ KILLED: dict[str, tuple[Callable[[], Any], int]] = {
     "before the one before it is removed": (_before_the_one_before_it_is_removed, 3),
     "while the job is stored": (_while_the_finished_job_is_stored, STEPS),
 }
-# One process imports torch, which takes seconds, and forks one for each way of dying.
-SCRIPT = """
-import json, os, sys
-from pathlib import Path
-import measure.finetuning.run, measure.finetuning.trainer
-from tests import finetuned, test_midrun
-
-measure.finetuning.trainer.SECONDS_BETWEEN_CHECKPOINTS = -1.0
-ended = {}
-for name, (prepare, _) in test_midrun.KILLED.items():
-    child = os.fork()
-    if child == 0:
-        with finetuned.one_thread():
-            watch = prepare() or finetuned.GOES_ON
-            store = test_midrun.Store(Path(sys.argv[2]) / name)
-            finetuned.run(test_midrun.asked_of(Path(sys.argv[1])), store, watch=watch, keep=True)
-        os._exit(0)
-    ended[name] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-print(json.dumps(ended))
-"""
 
 
 @pytest.fixture(scope="module")
 def killed(made: Path) -> Path:
     """A folder of stores, in each of which a run was killed."""
-    command = [sys.executable, "-c", SCRIPT, str(made), str(made / "killed")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == dict.fromkeys(KILLED, -signal.SIGKILL), done.stderr
-    return made / "killed"
+    from measure.finetuning import trainer
+
+    folder, ended = made / "killed", {}
+    for name, (prepare, _) in KILLED.items():
+        child = os.fork()
+        if child == 0:
+            try:
+                trainer.SECONDS_BETWEEN_CHECKPOINTS = -1.0
+                watch = prepare() or GOES_ON
+                run(asked_of(made), Store(folder / name), watch=watch, keep=True)
+            finally:
+                os._exit(0)
+        ended[name] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert ended == dict.fromkeys(KILLED, -signal.SIGKILL)
+    return folder
 
 
 @pytest.mark.parametrize("name", KILLED)

@@ -1,63 +1,15 @@
 """Options as a user reads them, and what asking for them costs: torch stays out until something is measured."""
 
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
+import conftest
+from tests.goldens import assert_golden
 from tests.project import ROOT
-
-HELP = """\
-paper claims:
-  --runslow             also run the claims marked slow, which time or fine-tune
-                        models. Default: False
-  --rehearse            run the whole slow path in minutes, with miniature
-                        models on little data: is all ready for --runslow?
-                        Nothing of it is a result. Default: False
-  --plan                print what --runslow would fine-tune, how long it takes
-                        on this device, and what it needs, then stop. Default:
-                        False
-  --tasks=LIST          fine-tune for these tasks only, with commas between;
-                        cola,mrpc,rte,stsb,wnli is the cheap set. Default: all
-                        11
-  --recipe={paper,prior-study}
-                        how to fine-tune, from baselines/recipes.json. Default:
-                        paper
-  --seeds=N|LIST        how many of the recipe's seeds to run, as 5, or which
-                        ones, as 42,43. Default: the recipe's
-  --cache=DIR           where fine-tuned models and their scores are kept
-                        between runs. Default: distilbert-claims in the user's
-                        cache folder
-  --keep-checkpoints={none,last,all}
-                        whose weights stay in the cache beside the scores:
-                        nobody's, the last seed's of each model and task, or
-                        everybody's. Default: last
-  --evidence=FILE       judge this file of recorded measurements, or all in this
-                        folder, and measure nothing; can be repeated. Default:
-                        measure
-  --record=FILE         write what was measured to this file, or add it there,
-                        to be judged elsewhere. Default: not recorded
-  --results=DIR         the folder that verdicts.json is written to. Default:
-                        results
-  --inconclusive={skip,fail,side}
-                        what an inconclusive claim does to the run: skip it,
-                        fail it, or decide it by the side of the bound on which
-                        its value fell, which the verdict then says. Default:
-                        skip
-  --threads=N           threads that models may use while they are timed on a
-                        CPU. Default: 1
-  --latency-budget=SECONDS
-                        how long to time one pair of models; it fixes the number
-                        of pairs before the first. Default: 12.0
-  --mirror=DIR          a folder that holds models and data as OWNER/NAME
-                        folders, as `python -m measure.mirror DIR` makes it for
-                        hosts without network. Default: the hub
-  --teacher=ID          a teacher of your own: its folder, or its hub id as
-                        OWNER/NAME or OWNER/NAME@REVISION. Default: BERT-base
-  --student=ID          a student of your own: its folder, or its hub id as
-                        OWNER/NAME or OWNER/NAME@REVISION. Default: DistilBERT
-"""
 
 CODE = """
 import sys, pytest
@@ -75,10 +27,12 @@ def python(*arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_help_line_by_line() -> None:
-    shown = python("-m", "pytest", "--help")
-    block = shown[shown.index("paper claims:") :].split("\n\n")[0].splitlines()
-    assert block == HELP.splitlines()
+def test_help_shows_every_option_with_its_default_and_word_for_word_what_is_recorded() -> None:
+    block = python("-m", "pytest", "--help").split("paper claims:")[1].split("\n\n")[0]
+    shown = re.split(r"^  (?=--)", block, flags=re.MULTILINE)[1:]
+    assert [re.match(r"--[a-z-]+", entry)[0] for entry in shown] == list(conftest.OPTIONS)  # type: ignore[index]
+    assert all("Default: " in " ".join(entry.split()) for entry in shown)
+    assert_golden("help.txt", block)
 
 
 def test_markers_are_sentences() -> None:

@@ -1,7 +1,7 @@
 """measure.plan: what a run would cost and how it is said, and forecasts held against real training."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -211,20 +211,9 @@ def train_for(config: Any, batch: int, length: int, steps: int) -> float:
     return time.perf_counter() - start
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Two threads of a process on a machine that others use wait for each other; one is steady."""
-    torch = pytest.importorskip("torch", reason="training needs torch and transformers")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
+@pytest.mark.times
 @pytest.mark.parametrize("kind", ["bert", "distilbert"])
-def test_the_forecast_for_another_length_and_batch_is_near_the_time_that_training_takes(
-    kind: str, one_thread: None
-) -> None:
+def test_the_forecast_for_another_length_and_batch_is_near_the_time_that_training_takes(kind: str) -> None:
     config = minis()[kind]
     from measure.finetuning.calibrate import calibrate
 
@@ -240,9 +229,7 @@ def test_the_forecast_for_another_length_and_batch_is_near_the_time_that_trainin
     pytest.fail(f"forecast / real time: {ratios}")
 
 
-def test_a_micro_batch_is_halved_where_memory_is_short_and_the_batch_stays(
-    monkeypatch: pytest.MonkeyPatch, one_thread: None
-) -> None:
+def test_a_micro_batch_is_halved_where_memory_is_short_and_the_batch_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     config = minis()["bert"]
     from measure import models
     from measure.finetuning import calibrate
@@ -268,7 +255,7 @@ def test_a_micro_batch_is_halved_where_memory_is_short_and_the_batch_stays(
         calibrate.calibrate(config, "cpu", "fp32", batch=4, lengths=(32,), seconds=0.05)
 
 
-def test_a_calibration_in_bf16_says_so(one_thread: None) -> None:
+def test_a_calibration_in_bf16_says_so() -> None:
     config = minis()["distilbert"]
     from measure.finetuning.calibrate import calibrate
 
@@ -279,9 +266,7 @@ def test_a_calibration_in_bf16_says_so(one_thread: None) -> None:
 
 
 @pytest.mark.parametrize(("load", "busy"), [(0.5, False), (400.0, True)])
-def test_a_calibration_on_a_busy_machine_says_so(
-    load: float, busy: bool, one_thread: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_calibration_on_a_busy_machine_says_so(load: float, busy: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     config = minis()["bert"]
     from measure.finetuning import calibrate
 

@@ -1,7 +1,7 @@
 """What comes as a pre-trained model: what is fine-tuned, and what is refused in a sentence before anything is."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +11,12 @@ from judge.files import Mistake
 from measure.hub import find_model
 from measure.store import Store
 from measure.tasks import TASKS
-from tests.finetuned import job, one_thread, run
+from tests.finetuned import job, run
 from tests.madedata import VOCABULARY, byte_level, miniature, write_task
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
-
-
-@pytest.fixture(autouse=True)
-def _steady() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.fixture(scope="module")

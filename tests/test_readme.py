@@ -40,7 +40,7 @@ def test_a_stale_table_is_noticed_and_mended(tmp_path: Path) -> None:
     "command",
     [
         "pip install -r requirements.txt && pytest claims/ -m fast",
-        "pip install -r requirements.txt && pytest tests/",
+        "pip install -r requirements.txt && pytest tests/ -n auto --dist loadfile",
     ],
 )
 def test_ci_calls_exactly_the_commands_of_the_readme(command: str) -> None:

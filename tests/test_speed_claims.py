@@ -48,6 +48,7 @@ def timed(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     return SimpleNamespace(project=project, first=first, second=second, records=records)
 
 
+@pytest.mark.times
 def test_a_faster_student_is_told_from_pairs_that_reproduce_the_verdict(timed: SimpleNamespace) -> None:
     assert timed.first.returncode == pytest.ExitCode.OK, timed.first.stdout
     live, judged = (timed.project.verdicts(name)["speed.cpu"] for name in ("live", "judged"))
@@ -61,6 +62,7 @@ def test_a_faster_student_is_told_from_pairs_that_reproduce_the_verdict(timed: S
     assert versions.startswith("python 3.")
 
 
+@pytest.mark.times
 def test_the_record_says_how_times_were_taken(timed: SimpleNamespace) -> None:
     measurement = timed.records[0]
     assert len(measurement["pairs"]) % 2 == 0
@@ -75,6 +77,7 @@ def test_the_record_says_how_times_were_taken(timed: SimpleNamespace) -> None:
     assert measurement["how"]["weights"].startswith("random")
 
 
+@pytest.mark.times
 def test_real_weights_are_timed_and_the_record_says_so(project: Project) -> None:
     options = pair(project, {"layers": 6, "width": 128, "weights": 0.01}, {"layers": 1, "width": 128})
     project.run(CPU, *options, "--record", "times.json")
@@ -83,12 +86,14 @@ def test_real_weights_are_timed_and_the_record_says_so(project: Project) -> None
     assert measurement["how"]["weights"].split("; ")[1].startswith("random")
 
 
+@pytest.mark.times
 def test_a_second_launch_is_recorded_beside_the_first(timed: SimpleNamespace) -> None:
     assert [record.get("launch", 0) for record in timed.records] == [0, 1]
     notes = timed.project.verdicts("twice")["speed.cpu"]["notes"]
     assert any("in 2 launch(es)" in note for note in notes)
 
 
+@pytest.mark.times
 def test_pytest_benchmark_shows_saves_and_compares_two_entries(timed: SimpleNamespace) -> None:
     entries = json.loads((timed.project.path / "b.json").read_text())["benchmarks"]
     names = [entry["name"] for entry in entries]
@@ -99,6 +104,7 @@ def test_pytest_benchmark_shows_saves_and_compares_two_entries(timed: SimpleName
     assert timed.second.returncode == pytest.ExitCode.OK
 
 
+@pytest.mark.times
 def test_a_slower_student_is_not_reproduced(project: Project) -> None:
     options = pair(project, {"layers": 3, "width": 256}, {"layers": 12, "width": 256})
     result = project.run(CPU, *options)
@@ -143,16 +149,16 @@ def test_what_keeps_times_from_being_taken_is_not_run_never_a_pass(
     assert (project.words()["speed.cpu"], project.verdicts()["speed.cpu"]["reason"]) == ("not run", reason)
 
 
+@pytest.mark.times
 def test_one_core_is_enough_and_more_threads_than_cores_are_refused(project: Project) -> None:
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("needs a system on which a process can be bound to a processor")
-    bind = "import os, sys, pytest; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
-    bind += "sys.exit(pytest.main(sys.argv[1:]))"
+    bind = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})"
     arguments = [CPU, *twelve_and_six(project)]
-    one = project.python("-c", bind, *arguments)
+    one = project.run(*arguments, before=bind)
     assert one.returncode == pytest.ExitCode.OK, one.stdout
     assert project.words()["speed.cpu"] == "reproduced"
-    two = project.python("-c", bind, *arguments, "--threads", "2")
+    two = project.run(*arguments, "--threads", "2", before=bind)
     assert two.returncode == pytest.ExitCode.USAGE_ERROR
     assert "--threads 2 is not between 1 and the 1 processors" in two.stdout + two.stderr
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -32,7 +32,6 @@ RULES: tuple[Rule, ...] = ("within", "at_least", "at_most")
 RANK = {Outcome.NOT_REPRODUCED: 0, Outcome.INCONCLUSIVE: 1, Outcome.REPRODUCED: 2}
 
 # Derandomized: a property that fails must fail for everybody.
-anything = settings(max_examples=200, deadline=None, derandomize=True)
 
 points = st.integers(0, 10_000).map(lambda hundredths: hundredths / 100)
 spreads = st.integers(10, 700).map(lambda hundredths: hundredths / 100)
@@ -58,7 +57,6 @@ def is_clear(estimate: Estimate, bounds: tuple[float, float], least: float = 1e-
 # Properties of a verdict
 
 
-@anything
 @given(seeds, spreads, points, rules, margins, margins)
 def test_widening_a_margin_never_weakens_a_verdict(values, spread, published, rule, one, other):
     narrow, wide = sorted((one, other))
@@ -67,7 +65,6 @@ def test_widening_a_margin_never_weakens_a_verdict(values, spread, published, ru
     assert RANK[after] >= RANK[before]
 
 
-@anything
 @given(st.data(), seeds, spreads, points, rules, margins)
 def test_the_order_of_seeds_is_irrelevant(data, values, spread, published, rule, margin):
     shuffled = data.draw(st.permutations(values))
@@ -76,7 +73,6 @@ def test_the_order_of_seeds_is_irrelevant(data, values, spread, published, rule,
     assert judge(said, cell(shuffled, spread)).verdict is judge(said, cell(values, spread)).verdict
 
 
-@anything
 @given(seeds, spreads, points, rules, margins, st.floats(0.01, 1000))
 def test_another_unit_scales_the_interval_and_keeps_the_verdict(values, spread, published, rule, margin, c):
     estimate, said = cell(values, spread), claim(rule, published, margin)
@@ -86,7 +82,6 @@ def test_another_unit_scales_the_interval_and_keeps_the_verdict(values, spread, 
     assert judge(claim(rule, c * published, c * margin), scaled).verdict is judge(said, estimate).verdict
 
 
-@anything
 @given(seeds, spreads, points, rules, margins)
 def test_a_further_seed_at_the_mean_never_weakens_a_verdict(values, spread, published, rule, margin):
     mean = math.fsum(values) / len(values)
@@ -98,7 +93,6 @@ def test_a_further_seed_at_the_mean_never_weakens_a_verdict(values, spread, publ
     assert was in (now, Outcome.INCONCLUSIVE)
 
 
-@anything
 @given(points, spreads, st.integers(1, 20))
 def test_one_seed_or_equal_seeds_have_a_finite_interval_of_some_width(value, spread, count):
     low, high = cell([value] * count, spread).interval(LEVEL)
@@ -107,14 +101,12 @@ def test_one_seed_or_equal_seeds_have_a_finite_interval_of_some_width(value, spr
     assert low < value < high
 
 
-@anything
 @given(seeds, spreads, st.floats(0.5, 0.99), st.floats(0.5, 0.99))
 def test_a_higher_level_never_narrows_an_interval(values, spread, one, other):
     estimate = cell(values, spread)
     assert width(estimate, max(one, other)) >= width(estimate, min(one, other))
 
 
-@anything
 @given(st.data(), seeds, spreads, rules)
 def test_a_seed_that_is_not_a_number_cannot_be_judged(data, values, spread, rule):
     place = data.draw(st.integers(0, len(values)))
@@ -158,7 +150,6 @@ def test_a_difference_adds_variances_with_satterthwaites_degrees():
     assert estimate.interval(0.90) == pytest.approx((24.8 - half, 24.8 + half))
 
 
-@anything
 @given(seeds, spreads, st.floats(-3, 3).filter(lambda weight: abs(weight) > 0.01))
 def test_a_weight_scales_value_and_width(values, spread, weight):
     plain, weighted = cell(values, spread), cell(values, spread, weight)
@@ -180,7 +171,6 @@ def difference(numerator: list[Term], denominator: list[Term], percent: float) -
     return contrast([*numerator, *(replace(term, weight=-percent / 100) for term in denominator)])
 
 
-@anything
 @given(tables, st.integers(5_000, 15_000).map(lambda hundredths: hundredths / 100))
 def test_fiellers_interval_clears_a_bound_exactly_when_the_contrast_does(table, bound):
     students, teachers = table
@@ -191,7 +181,6 @@ def test_fiellers_interval_clears_a_bound_exactly_when_the_contrast_does(table, 
     assert (high < bound) == (above < 0)
 
 
-@anything
 @given(tables)
 def test_at_the_ends_of_fiellers_interval_the_contrast_touches_zero(table):
     students, teachers = table
@@ -201,7 +190,6 @@ def test_at_the_ends_of_fiellers_interval_the_contrast_touches_zero(table):
     assert low < ratio(students, teachers).value < high
 
 
-@anything
 @given(st.data(), tables)
 def test_permuting_the_seeds_of_one_model_changes_nothing(data, table):
     students, teachers = table
@@ -265,7 +253,6 @@ def noisy_pairs(count: int = 40) -> list[Pair]:
     ]
 
 
-@anything
 @given(st.floats(0.2, 5), st.floats(0.8, 2), st.integers(1, 30), st.integers(1, 30))
 def test_what_the_first_place_costs_cancels(speedup, first_costs, teacher_first, student_first):
     estimate = pair_ratio(interleaved(speedup, first_costs, teacher_first, student_first), resamples=20)
@@ -313,7 +300,6 @@ def test_launches_give_a_geometric_mean_with_students_t(ratios):
 # How many seeds would settle it
 
 
-@anything
 @given(seeds, spreads, points, margins, margins)
 def test_a_value_further_from_its_bound_never_needs_more_seeds(values, spread, bound, one, other):
     def needed(distance: float) -> int:

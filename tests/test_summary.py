@@ -1,13 +1,5 @@
-"""The job summary: counts first, worst first, within its limit, and nothing in it but text.
+"""The job summary: counts first, worst first, within its limit, and nothing in it but text."""
 
-The expected page is tests/golden/summary.md. After a change that is meant, write it anew with
-
-    UPDATE_GOLDEN=1 python -m pytest tests/test_summary.py
-
-look at the difference, and run the tests again without the variable.
-"""
-
-import os
 import re
 import subprocess
 import sys
@@ -21,9 +13,9 @@ from judge.verdicts import SCHEMA, Outcome, Verdict, VerdictFile
 from report.__main__ import main
 from report.summary import CUT, LIMIT, RESERVE, escaped, summary
 from tests import made
+from tests.goldens import assert_golden
 from tests.project import ROOT
 
-GOLDEN = Path(__file__).parent / "golden" / "summary.md"
 R, N, INCONCLUSIVE, NOT_RUN, E = Outcome
 NASTY = (
     "a|b <script>alert(1)</script> <!-- x --> **bold** `code` [l](https://x.y) www.x.y @you #1 $x$ ~~s~~ \\| &lt; _i_"
@@ -71,10 +63,7 @@ PAGE = verdicts(
 
 
 def test_the_page_is_as_recorded() -> None:
-    if os.environ.get("UPDATE_GOLDEN"):
-        GOLDEN.write_text(summary(PAGE), encoding="utf-8")
-        pytest.skip("written anew: look at the difference")
-    assert summary(PAGE) == GOLDEN.read_text(encoding="utf-8")
+    assert_golden("summary.md", summary(PAGE))
 
 
 def test_counts_come_first() -> None:

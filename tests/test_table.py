@@ -1,23 +1,13 @@
-"""The table that ends a run and the message of a failing claim, line by line.
-
-The expected tables are tests/golden/table.txt and table-80.txt. After a change that is meant, write them anew with
-
-    UPDATE_GOLDEN=1 python -m pytest tests/test_table.py
-
-look at the difference, and run the tests again without the variable.
-"""
-
-import os
-from pathlib import Path
+"""The table that ends a run and the message of a failing claim, line by line."""
 
 import pytest
 
 from judge.verdicts import Outcome
 from report.message import bound, full, measured, settle
 from report.table import KNOWN, counts, lines
+from tests.goldens import assert_golden
 from tests.made import verdict
 
-GOLDEN = Path(__file__).parent / "golden"
 WIDTHS = {120: "table.txt", 80: "table-80.txt"}
 UNDECIDABLE = "the precision of the phone's file is not stated, and no uniform one gives this size: it lies between"
 LONG = (
@@ -100,12 +90,7 @@ def shown(width: int) -> list[str]:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_table_is_the_golden_one(width: int) -> None:
-    path, text = GOLDEN / WIDTHS[width], "\n".join(shown(width)) + "\n"
-    if os.environ.get("UPDATE_GOLDEN") == "1":
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        pytest.fail(f"{path.name} was written anew: look at the difference, and run again without UPDATE_GOLDEN")
-    assert text == path.read_text(encoding="utf-8")
+    assert_golden(WIDTHS[width], "\n".join(shown(width)) + "\n")
 
 
 @pytest.mark.parametrize("width", [120, 80, 60])

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 from judge.files import Mistake
 from measure.jobs import Job
 from measure.store import Store
-from tests.finetuned import GOES_ON, job, one_thread, run, with_rows
+from tests.finetuned import GOES_ON, job, run, with_rows
 from tests.madedata import miniature, write_task
 
 torch = pytest.importorskip("torch")
@@ -23,12 +23,6 @@ ROWS = 53  # one whole batch of 32 and one of 21
 CALM = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 CALM_DISTILBERT = {"dropout": 0.0, "attention_dropout": 0.0, "qa_dropout": 0.0, "seq_classif_dropout": 0.0}
 HUGE = 1e9  # a norm that no gradient is clipped to
-
-
-@pytest.fixture(autouse=True)
-def _steady() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.fixture(scope="module")

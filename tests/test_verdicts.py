@@ -5,7 +5,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -366,7 +366,6 @@ precisions = st.sampled_from([1.0, 0.1, 0.01, 0.001])
 nearby = st.floats(1e-6, 1.0).map(lambda distance: 1.001 * distance)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
 @given(numbers, nearby | st.floats(1e-6, 1e5), precisions)
 @example(96.4996, 0.0004, 1.0)
 @example(1999.9999985, 1.5e-6, 1.0)
@@ -376,7 +375,6 @@ def test_value_and_bound_are_printed_apart_where_they_differ(value, distance, pr
     assert digits(value, precision, [bound]) != digits(bound, precision, [value])
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
 @given(numbers, precisions)
 def test_a_printed_number_reads_back_as_itself_but_for_the_last_digit(value, precision):
     assert float(digits(value, precision).replace(",", "")) == pytest.approx(value, abs=0.00501)
