@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,11 @@ def test_ci_runs_the_commands_of_the_readme_and_every_night_all_tests() -> None:
         assert command in [line.strip() for line in local]
     assert f"{tests} --full" in runs["full-tests"]
     assert "schedule" in CONTENT["full-tests"][ON]
+
+
+def test_ci_begins_with_the_oldest_python_that_the_project_admits() -> None:
+    oldest = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    assert JOBS["claims.claims"]["strategy"]["matrix"]["python-version"][0] == oldest.removeprefix(">=")
 
 
 def test_a_claim_that_is_not_reproduced_keeps_no_later_step_from_running() -> None:
