@@ -163,15 +163,14 @@ def checkpoint(folder: Path, kind: str) -> Path:
     return folder
 
 
-ONE_SUCH = "this suite compares encoders, give one such as BERT."
+# What must be said of each type besides its name and what to give instead.
 REFUSED = {
-    "t5": f"the model is of type t5, an encoder with a decoder: {ONE_SUCH}",
-    "bart": f"the model is of type bart, an encoder with a decoder: {ONE_SUCH}",
-    "gpt2": f"the model is of type gpt2, a decoder, which predicts the next token: {ONE_SUCH}",
-    "llama": f"the model is of type llama, a decoder, which predicts the next token: {ONE_SUCH}",
-    "vit": f"the model is of type vit, no model of text with a head for classification or questions: {ONE_SUCH}",
-    "lxmert": "the configuration of a model of type lxmert has no number num_hidden_layers, so it is none of the "
-    "encoders of text that this suite compares: give one such as BERT.",
+    "t5": "decoder",
+    "bart": "decoder",
+    "gpt2": "next token",
+    "llama": "next token",
+    "vit": "text",
+    "lxmert": "num_hidden_layers",
 }
 
 
@@ -180,21 +179,21 @@ def test_what_is_no_encoder_is_refused_in_a_sentence(kind: str, tmp_path: Path) 
     config = transformers.AutoConfig.for_model(kind)
     with pytest.raises(Mistake) as caught:
         describe(config)
-    assert str(caught.value) == REFUSED[kind]
+    words = (kind, REFUSED[kind], "encoder", "BERT")
+    assert all(word in str(caught.value) for word in words)
+    assert ("next token" in str(caught.value)) == (kind in ("gpt2", "llama"))
     if kind != "lxmert":
         config.save_pretrained(tmp_path)
         with pytest.raises(Mistake) as caught:
             config_in(tmp_path, str(tmp_path))
-        assert str(caught.value) == REFUSED[kind].replace("the model", str(tmp_path))
+        assert all(word in str(caught.value).replace(str(tmp_path), "the folder") for word in (*words, "the folder"))
 
 
 def test_what_a_kind_has_not_is_a_sentence_where_it_is_asked_for() -> None:
     counts = describe(transformers.AutoConfig.for_model("splinter", **TINY))
     with pytest.raises(Mistake) as caught:
         counts["classification"]
-    assert str(caught.value) == (
-        "transformers has no head for classification on a model of type splinter: leave such tasks out with --tasks."
-    )
+    assert all(word in str(caught.value) for word in ("classification", "splinter", "--tasks"))
     assert "classification" not in counts
     assert shape_from(counts).classification == counts["encoder"] + 2 * 32 + 2
     small = {name: value for name, value in TINY.items() if name != "vocab_size"}
@@ -202,15 +201,13 @@ def test_what_a_kind_has_not_is_a_sentence_where_it_is_asked_for() -> None:
         transformers.AutoConfig.for_model("canine", num_hash_functions=2, num_hash_buckets=64, **small)
     )
     assert reads_characters["encoder"] > 0
-    with pytest.raises(Mistake, match="a model of type canine has no vocabulary to be counted: give another encoder"):
+    with pytest.raises(Mistake, match=r"\bcanine\b.*\bvocabulary\b"):
         reads_characters["vocabulary"]
 
 
 def test_values_that_do_not_go_together_are_said_in_a_sentence() -> None:
     config = transformers.BertConfig(**{**TINY, "num_attention_heads": 5})
-    with pytest.raises(
-        Mistake, match=r"^a model of type bert cannot be built from its configuration \(.+\): correct co"
-    ):
+    with pytest.raises(Mistake, match=r"\bbert\b.*\b5\b.*config\.json"):
         describe(config)
 
 

@@ -92,7 +92,8 @@ def test_a_pair_of_ones_own_is_judged_by_the_promise_and_the_papers_cells_are_no
     reduction = verdicts["size.reduction"]
     assert (reduction["verdict"], reduction["rule"], reduction["marks"]) == ("reproduced", "at_least", ["own pair"])
     assert reduction["value"] == pytest.approx(79.254, abs=1e-3)
-    assert verdicts["size.student"]["reason"] == "the paper says nothing about mini"
+    assert verdicts["size.student"]["verdict"] == "not run"
+    assert "mini" in verdicts["size.student"]["reason"]
     assert verdicts["size.teacher"]["verdict"] == "reproduced"
 
 
@@ -104,7 +105,7 @@ def test_a_broken_config_is_an_error_with_a_sentence(tmp_path: Path) -> None:
     assert result.returncode == pytest.ExitCode.TESTS_FAILED
     assert "Traceback" not in result.stdout
     reason = project.verdicts()["size.reduction"]["reason"]
-    assert reason.startswith("the configuration of mini cannot be had")
+    assert all(word in reason for word in ("configuration", "mini", "'no such thing'"))
 
 
 @pytest.mark.parametrize("model", ["", ".", "a/b/c", "/nowhere", "with space", ".hidden"])

@@ -150,7 +150,7 @@ def test_nothing_stays_behind_where_an_export_fails(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(torch.onnx, "export", full)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with pytest.raises(Unavailable, match=r"^the graph cannot be kept in .* \(No space left on device\)$"):
+    with pytest.raises(Unavailable, match=f"{tmp_path}.*No space left on device"):
         build("onnx_fp32", config("student"), None, [3], 1)
     assert list(tmp_path.iterdir()) == []
 
@@ -165,7 +165,7 @@ def test_a_missing_library_is_named_with_what_installs_it(name: str, monkeypatch
         build(name, config("student"), None, [3], 1)
     missing = [library for library in BACKENDS[name].needs if library == absent or not found(library)]
     install = f"pip install -e '.[{BACKENDS[name].extra}]'"
-    assert str(raised.value) == f"{name} needs {' and '.join(missing)}, not installed here: {install}"
+    assert all(word in str(raised.value) for word in (f"{name} ", *missing, install))
 
 
 def test_extras_and_names_are_those_of_the_project() -> None:
@@ -180,13 +180,13 @@ def test_extras_and_names_are_those_of_the_project() -> None:
 
 def test_a_processor_without_bf16_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    with pytest.raises(Unavailable, match="no bf16 kernels"):
+    with pytest.raises(Unavailable, match="bf16 kernels"):
         build("bf16", config("student"), None, [3], 1)
 
 
 def test_a_torch_without_int8_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.ao, "quantization", SimpleNamespace())
-    with pytest.raises(Unavailable, match="no quantize_dynamic any more: install torch"):
+    with pytest.raises(Unavailable, match=r"\bquantize_dynamic\b.*\btorch 2\.13\b"):
         build("int8", config("student"), None, [3], 1)
 
 
@@ -197,7 +197,7 @@ def test_a_machine_without_a_compiler_is_told(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(inductor.cpp, "cxx", (None, "/nowhere/g++"))
     small = config("one layer")
     small.hidden_dim = 48
-    with torch._inductor.utils.fresh_cache(), pytest.raises(Unavailable, match=r"it needs a C\+\+ compiler$"):
+    with torch._inductor.utils.fresh_cache(), pytest.raises(Unavailable, match=r"\btorch\.compile\b.*\bC\+\+ compiler"):
         build("compile", small, None, [3], 1)
 
 
@@ -209,7 +209,7 @@ def test_shapes_that_would_not_be_compiled_are_told(monkeypatch: pytest.MonkeyPa
     assert build("compile", small, None, [1, 9], 1).run(9).isfinite().all()
     torch._dynamo.reset()
     monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 1)
-    with pytest.raises(Unavailable, match=r"^torch\.compile fails here \(.*; it needs a C\+\+ compiler$"):
+    with pytest.raises(Unavailable, match=r"\btorch\.compile\b.*\bC\+\+ compiler"):
         build("compile", small, None, [1, 9], 1)
 
 
@@ -218,10 +218,10 @@ def test_a_family_without_sdpa_or_without_a_head_is_told() -> None:
 
     deberta = DebertaV2Config(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64)
     deberta.vocab_size = 60
-    with pytest.raises(Unavailable, match="no sdpa attention for DebertaV2ForSequenceClassification"):
+    with pytest.raises(Unavailable, match=r"\bsdpa\b.*\bDebertaV2ForSequenceClassification\b.*\bfp32_eager\b"):
         build("fp32_sdpa", deberta, None, [3], 1)
     assert build("fp32_eager", deberta, None, [3], 1).weight_bytes > 0
-    with pytest.raises(Unavailable, match="no sequence classification for ViTConfig"):
+    with pytest.raises(Unavailable, match=r"\bclassification\b.*\bViTConfig\b"):
         build("fp32_eager", ViTConfig(), None, [3], 1)
 
 
@@ -232,7 +232,7 @@ def test_a_lack_of_memory_is_no_error_of_torchs(error: Exception, monkeypatch: p
 
     monkeypatch.setattr(models, "load", load)
     for name in ("fp32_sdpa", "int8", "compile"):
-        with pytest.raises(models.NoRoom, match=r"^the model does not fit in memory"):
+        with pytest.raises(models.NoRoom, match="memory"):
             build(name, config("student"), None, [3], 1)
 
 
@@ -257,7 +257,7 @@ def test_real_weights_are_used_and_their_outputs_must_be_finite(tmp_path: Path) 
     with torch.no_grad():
         model.classifier.bias.fill_(float("nan"))
     model.save_pretrained(tmp_path)
-    with pytest.raises(Mistake, match=r"^fp32_sdpa gives outputs that are not finite on an input of 3 tokens\.$"):
+    with pytest.raises(Mistake, match=r"\bfp32_sdpa\b.*\bfinite\b.*\b3\b"):
         build("fp32_sdpa", config("student"), str(tmp_path), [3], 1)
 
 

@@ -32,32 +32,26 @@ def refusal(project: Project, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "words"),
     [
-        (["-m", "typo"], "Unknown marker(s) in '-m' expression: typo"),
-        (["--evidence", "nowhere.json"], "nowhere.json does not exist: check the name."),
-        (["--results", "pytest.ini/results"], "cannot be written to (Not a directory): name another one."),
-        (["--record", "pytest.ini/record.json"], "cannot be written to (File exists): name another one."),
-        (["--teacher", "evidence"], "evidence is a folder without a config.json: give the folder that the model was"),
-        (
-            ["--student", "pytest.ini"],
-            "pytest.ini is a file: give the folder that the model was saved to, or a hub id.",
-        ),
-        (["--student", "./nowhere"], "./nowhere is neither a folder here nor a hub id such as owner/name"),
-        (["--evidence", EVIDENCE, "--record", "r.json"], "--record has nothing to write with --evidence"),
-        (
-            ["--latency-budget", "nan"],
-            "--latency-budget nan is no time to measure in: give a number of seconds above 0.",
-        ),
-        (["--latency-budget", "0"], "--latency-budget 0 is no time to measure in"),
-        (["--inconclusive", "maybe"], "argument --inconclusive: invalid choice: 'maybe'"),
+        (["-m", "typo"], ("marker", "typo")),
+        (["--evidence", "nowhere.json"], ("nowhere.json", "exist")),
+        (["--results", "pytest.ini/results"], ("pytest.ini/results", "Not a directory")),
+        (["--record", "pytest.ini/record.json"], ("pytest.ini", "File exists")),
+        (["--teacher", "evidence"], ("evidence", "config.json")),
+        (["--student", "pytest.ini"], ("pytest.ini", " file", "hub id")),
+        (["--student", "./nowhere"], ("./nowhere", "hub id", "owner/name")),
+        (["--evidence", EVIDENCE, "--record", "r.json"], ("--record", "--evidence")),
+        (["--latency-budget", "nan"], ("--latency-budget", "nan", "seconds")),
+        (["--latency-budget", "0"], ("--latency-budget 0", "seconds")),
+        (["--inconclusive", "maybe"], ("--inconclusive", "maybe", "choice")),
     ],
 )
-def test_an_option_that_cannot_work(project: Project, arguments: list[str], sentence: str) -> None:
+def test_an_option_that_cannot_work(project: Project, arguments: list[str], words: tuple[str, ...]) -> None:
     result = project.run("claims/", *arguments)
     output = result.stdout + result.stderr
     assert result.returncode == USAGE, output
-    assert sentence in output.replace("\n", " ")
+    assert all(word in output.split("ERROR: ", 1)[1] for word in words), output
     assert "Traceback" not in output
 
 
@@ -74,16 +68,19 @@ def extra_claim(data: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("change", "words"),
     [
-        (misspell, "/claims/0/marign (text.score.elmo): unknown key 'marign', did you mean 'margin'?"),
-        (drop_reason, "/claims/0/margin/reason (text.score.elmo): 'reason' is missing: add it."),
-        (extra_claim, "baselines/: the claim 'text.untested' has no test in claims/: write one or remove it."),
+        (misspell, ("/claims/0/marign", "text.score.elmo", "'margin'")),
+        (drop_reason, ("/claims/0/margin/reason", "text.score.elmo", "'reason'")),
+        (extra_claim, ("'text.untested'", " test", "claims/")),
     ],
 )
-def test_a_mistake_in_the_data(project: Project, change: Callable[[dict[str, Any]], None], sentence: str) -> None:
+def test_a_mistake_in_the_data(
+    project: Project, change: Callable[[dict[str, Any]], None], words: tuple[str, ...]
+) -> None:
     project.change("baselines/paper.json", change)
-    assert sentence in refusal(project, "claims/", "-m", "fast")
+    said = refusal(project, "claims/", "-m", "fast")
+    assert all(word in said for word in words), said
 
 
 UNKNOWN = """
@@ -97,16 +94,15 @@ def test_unknown(verdict):
 def test_an_unknown_id_in_a_mark(project: Project) -> None:
     project.write_claims(UNKNOWN)
     sentence = refusal(project, "claims/test_example.py")
-    assert sentence == (
-        "claims/test_example.py::test_unknown: claim('size.typo') names no claim of baselines/: correct the mark."
-    )
+    assert all(word in sentence for word in ("claims/test_example.py::test_unknown", "'size.typo'", "baselines/"))
+    assert "\n" not in sentence
 
 
 def test_an_unknown_id_under_xdist_is_an_error_never_a_pass(project: Project) -> None:
     project.write_claims(UNKNOWN)
     result = project.run("claims/test_example.py", "-n2")
     assert result.returncode == pytest.ExitCode.TESTS_FAILED
-    assert "names no claim of baselines/" in result.stdout
+    assert any("'size.typo'" in line and "baselines/" in line for line in result.stdout.splitlines())
     assert "Traceback" not in result.stdout
     assert project.words()["size.typo"] == "error"
 
@@ -114,7 +110,9 @@ def test_an_unknown_id_under_xdist_is_an_error_never_a_pass(project: Project) ->
 @pytest.mark.parametrize("marks", ["", "@pytest.mark.fast\n@pytest.mark.slow\n", "@pytest.mark.slow\n"])
 def test_a_claim_is_exactly_one_of_fast_and_slow(project: Project, marks: str) -> None:
     project.write_claims(f'{marks}@pytest.mark.claim("size.student")\ndef test_marks(verdict):\n    verdict(66)\n')
-    assert "exactly one of fast and slow" in refusal(project, "claims/test_example.py")
+    said = refusal(project, "claims/test_example.py")
+    given = [name for name in ("fast", "slow") if f".{name}" in marks]
+    assert all(word in said for word in ("claims/test_example.py::test_marks", "baselines/", "fast", *given)), said
 
 
 def test_wrong_marks_under_xdist_are_an_error_never_a_pass(project: Project) -> None:
@@ -132,17 +130,18 @@ def misspell_quantity(data: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("change", "words"),
     [
-        (newer, "has schema 3, and this suite reads up to 2: update the suite."),
-        (misspell_quantity, "/measurements/3/quantty: unknown key 'quantty', did you mean 'quantity'?"),
+        (newer, ("schema 3", " 2", "update")),
+        (misspell_quantity, ("/measurements/3/quantty", "'quantity'")),
     ],
 )
 def test_evidence_that_cannot_be_read(
-    project: Project, change: Callable[[dict[str, Any]], None], sentence: str
+    project: Project, change: Callable[[dict[str, Any]], None], words: tuple[str, ...]
 ) -> None:
     project.change(EVIDENCE, change)
-    assert sentence in refusal(project, "claims/", "--evidence", EVIDENCE)
+    said = refusal(project, "claims/", "--evidence", EVIDENCE)
+    assert all(word in said for word in (EVIDENCE, *words)), said
 
 
 def not_a_number(data: dict[str, Any]) -> None:
@@ -156,12 +155,12 @@ def truncated(data: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (not_a_number, "is nan for seed 42: no score in points"),
-        (truncated, "over 1,000 examples, and the data set has 1,043"),
+        (not_a_number, ("nan", "42")),
+        (truncated, ("1,000", "1,043")),
     ],
 )
 def test_evidence_that_must_not_be_judged_is_an_error(
-    project: Project, change: Callable[[dict[str, Any]], None], words: str
+    project: Project, change: Callable[[dict[str, Any]], None], words: tuple[str, ...]
 ) -> None:
     project.change(EVIDENCE, change)
     result = project.run("claims/test_glue.py", "--evidence", EVIDENCE)
@@ -170,7 +169,7 @@ def test_evidence_that_must_not_be_judged_is_an_error(
     verdicts = project.verdicts()
     for name in ("glue.cola.bert", "glue.score.bert", "glue.retention"):
         assert verdicts[name]["verdict"] == "error"
-        assert words in verdicts[name]["reason"]
+        assert all(word in verdicts[name]["reason"] for word in ("glue.cola.matthews_correlation", EVIDENCE, *words))
     assert verdicts["glue.cola.distilbert"]["verdict"] == "not reproduced"
 
 
@@ -178,14 +177,16 @@ def test_the_same_measurement_with_two_values(project: Project) -> None:
     shutil.copy2(project.path / EVIDENCE, project.path / "other.json")
     project.change("other.json", lambda data: data["measurements"][0].update(values=[0.6]))
     sentence = refusal(project, "claims/", "--evidence", EVIDENCE, "--evidence", "other.json")
-    assert "glue.cola.matthews_correlation of google-bert/bert-base-uncased (seed 42)" in sentence
-    assert f"in {EVIDENCE} and in other.json with two different values" in sentence.replace("\n", " ")
+    for word in ("glue.cola.matthews_correlation", "google-bert/bert-base-uncased", "42", EVIDENCE, "other.json"):
+        assert word in sentence
 
 
 def test_a_results_file_that_is_not_ours_is_not_overwritten(project: Project) -> None:
     (project.path / "results").mkdir()
     (project.path / "results" / "verdicts.json").write_text("{broken")
-    assert "is not JSON" in refusal(project, "claims/test_text.py")
+    said = refusal(project, "claims/test_text.py")
+    assert "results/verdicts.json" in said
+    assert "JSON" in said
     assert (project.path / "results" / "verdicts.json").read_text() == "{broken"
 
 
@@ -195,7 +196,8 @@ def test_a_missing_library_is_not_run_with_the_command_that_installs_it(project:
     (project.path / "hide_torch.py").write_text(hidden)
     result = project.run("claims/test_size.py", "-p", "hide_torch")
     assert result.returncode == pytest.ExitCode.OK
-    assert project.verdicts()["size.student"]["reason"] == 'torch not installed: pip install -e ".[run]"'
+    reason = project.verdicts()["size.student"]["reason"]
+    assert all(word in reason for word in ("torch", 'pip install -e ".[run]"'))
     assert project.words()["size.student"] == "not run"
 
 
@@ -217,6 +219,7 @@ def test_a_name_that_is_not_utf_8_is_one_sentence(project: Project, command: lis
     done = subprocess.run(words, cwd=project.path, capture_output=True, timeout=60)
     output = (done.stdout + done.stderr).decode(errors="replace")
     assert done.returncode == (USAGE if command[0] == "pytest" else 2), output
-    assert "m? is not UTF-8, as files of this suite are: give that file or folder another name." in output
+    assert "/m?" in output
+    assert "UTF-8" in output
     assert "Traceback" not in output
     assert "INTERNALERROR" not in output

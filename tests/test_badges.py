@@ -1,6 +1,7 @@
 """Badges: what each says and looks like, that nothing in them breaks out, and that grey never replaces a verdict."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from report.__main__ import main
 from report.badges import (
     LONGEST_LABEL,
     LOOKS,
+    TOTAL_LABEL,
     WITHHOLDING,
     Shown,
     badge,
@@ -56,6 +58,11 @@ def verdicts(*given: Verdict) -> VerdictFile:
 def said(folder: Path, name: str) -> str:
     message: str = json.loads((folder / f"{name}.json").read_text())["message"]
     return message
+
+
+def counted(message: str) -> str:
+    """A total's numbers and the words of verdicts beside them; what was not judged is a number alone."""
+    return " ".join(re.findall(r"\d+|(?:not )?reproduced|inconclusive|error|contradiction", message))
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -134,7 +141,8 @@ def test_an_endpoint_has_the_keys_that_servers_know_and_no_other(outcome: Outcom
 
 def test_a_known_contradiction_says_so() -> None:
     known = shown(verdict("a.b", N, contradiction="the cells do not add up"))
-    assert badge("x", known).message == "✗ not reproduced: the text contradicts itself"
+    assert badge("x", known).message.startswith("✗ not reproduced")
+    assert "contradict" in badge("x", known).message
     assert not shown(verdict("a.b", N)).contradiction
     assert not shown(verdict("a.b", R, contradiction="the cells do not add up")).contradiction
 
@@ -147,7 +155,7 @@ def test_a_mark_that_restricts_a_verdict_leaves_a_grey_badge_with_the_mark(mark:
     assert not held.judged
     assert not held.contradiction
     assert (drawn.message, drawn.outcome) == (mark, NOT_RUN)
-    assert total([held]).message == "nothing judged"
+    assert counted(total([held]).message) == ""
 
 
 def test_the_marks_that_restrict_are_those_that_verdicts_carry() -> None:
@@ -158,23 +166,24 @@ def test_the_marks_that_restrict_are_those_that_verdicts_carry() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "message", "look"),
+    ("counts", "said", "look"),
     [
-        ({}, "nothing judged", NOT_RUN),
-        ({NOT_RUN: 45}, "nothing judged", NOT_RUN),
-        ({R: 3}, "3 of 3 reproduced", R),
-        ({R: 17, INCONCLUSIVE: 7}, "17 of 24 reproduced, 7 inconclusive", INCONCLUSIVE),
-        ({R: 17, INCONCLUSIVE: 5, N: 2}, "17 of 24 reproduced, 2 not reproduced", N),
-        ({R: 1, INCONCLUSIVE: 1, N: 1, E: 1, NOT_RUN: 1}, "1 of 4 reproduced, 1 error, 1 not judged", E),
-        ({N: 1}, "0 of 1 reproduced, 1 not reproduced", N),
-        ({R: 23, "known": 9, NOT_RUN: 45}, "23 of 23 reproduced, 9 known contradictions, 45 not judged", R),
-        ({"known": 1}, "1 known contradiction", N),
+        ({}, "", NOT_RUN),
+        ({NOT_RUN: 45}, "", NOT_RUN),
+        ({R: 3}, "3 3 reproduced", R),
+        ({R: 17, INCONCLUSIVE: 7}, "17 24 reproduced 7 inconclusive", INCONCLUSIVE),
+        ({R: 17, INCONCLUSIVE: 5, N: 2}, "17 24 reproduced 2 not reproduced", N),
+        ({R: 1, INCONCLUSIVE: 1, N: 1, E: 1, NOT_RUN: 1}, "1 4 reproduced 1 error 1", E),
+        ({N: 1}, "0 1 reproduced 1 not reproduced", N),
+        ({R: 23, "known": 9, NOT_RUN: 45}, "23 23 reproduced 9 contradiction 45", R),
+        ({"known": 1}, "1 contradiction", N),
     ],
 )
-def test_the_total_counts_what_could_come_out_either_way(counts: dict[Any, int], message: str, look: Outcome) -> None:
+def test_the_total_counts_what_could_come_out_either_way(counts: dict[Any, int], said: str, look: Outcome) -> None:
     shown = [KNOWN if kind == "known" else Shown(verdict=kind) for kind, n in counts.items() for _ in range(n)]
     drawn = total(shown)
-    assert (drawn.message, drawn.outcome, drawn.label) == (message, look, "DistilBERT claims")
+    assert drawn.message
+    assert (counted(drawn.message), drawn.outcome, drawn.label) == (said, look, TOTAL_LABEL)
 
 
 def test_every_claim_gets_both_files_and_so_does_the_total(tmp_path: Path) -> None:
@@ -183,7 +192,7 @@ def test_every_claim_gets_both_files_and_so_does_the_total(tmp_path: Path) -> No
     assert sorted(files(tmp_path / "new" / "badges")) == names
     assert made == (["a.b", "c.d"], [], [])
     assert said(tmp_path / "new" / "badges", "c.d") == "– not run"  # noqa: RUF001
-    assert said(tmp_path / "new" / "badges", "total") == "1 of 1 reproduced, 1 not judged"
+    assert counted(said(tmp_path / "new" / "badges", "total")) == "1 1 reproduced 1"
 
 
 def test_a_partial_run_refreshes_only_its_own_badges(tmp_path: Path) -> None:
@@ -198,7 +207,7 @@ def test_a_partial_run_refreshes_only_its_own_badges(tmp_path: Path) -> None:
     after = files(tmp_path)
     changed = {name for name in after if after[name] != before[name]}
     assert changed == {"cpu.a.json", "cpu.a.svg", "index.json", "total.json", "total.svg"}
-    assert said(tmp_path, "total") == "2 of 3 reproduced, 1 not reproduced, 1 not judged"
+    assert counted(said(tmp_path, "total")) == "2 3 reproduced 1 not reproduced 1"
     shown = json.loads((tmp_path / "index.json").read_text())["badges"]
     assert {name: entry["verdict"] for name, entry in shown.items()} == {
         "gpu.a": "not reproduced",
@@ -210,15 +219,15 @@ def test_a_partial_run_refreshes_only_its_own_badges(tmp_path: Path) -> None:
 
 def test_a_new_verdict_replaces_an_old_one(tmp_path: Path) -> None:
     write_badges(verdicts(verdict("a.b", N, contradiction="known")), tmp_path)
-    assert said(tmp_path, "total") == "1 known contradiction"
+    assert counted(said(tmp_path, "total")) == "1 contradiction"
     write_badges(verdicts(verdict("a.b", E)), tmp_path)
-    assert (said(tmp_path, "a.b"), said(tmp_path, "total")) == ("! error", "0 of 1 reproduced, 1 error")
+    assert (said(tmp_path, "a.b"), counted(said(tmp_path, "total"))) == ("! error", "0 1 reproduced 1 error")
 
 
 def test_badges_that_the_verdicts_do_not_list_are_kept_counted_and_named(tmp_path: Path) -> None:
     write_badges(verdicts(verdict("a.b"), verdict("c.d")), tmp_path)
     assert write_badges(verdicts(verdict("c.d")), tmp_path).unlisted == ["a.b"]
-    assert said(tmp_path, "total") == "2 of 2 reproduced"
+    assert counted(said(tmp_path, "total")) == "2 2 reproduced"
 
 
 @pytest.mark.parametrize("lost", ["a.b.json", "a.b.svg"])
@@ -226,7 +235,7 @@ def test_a_badge_whose_file_was_deleted_is_forgotten(lost: str, tmp_path: Path) 
     write_badges(verdicts(verdict("a.b"), verdict("c.d")), tmp_path)
     (tmp_path / lost).unlink()
     write_badges(verdicts(verdict("c.d")), tmp_path)
-    assert said(tmp_path, "total") == "1 of 1 reproduced"
+    assert counted(said(tmp_path, "total")) == "1 1 reproduced"
 
 
 def test_labels_of_the_papers_claims_are_short_and_tell_them_apart() -> None:
@@ -250,12 +259,15 @@ def test_a_claim_without_a_title_is_named_by_its_id(tmp_path: Path) -> None:
 
 
 BAD = {
-    "missing": (None, "does not exist: check the name."),
-    "broken": ("{", "is not JSON: "),
-    "binary": ("\udcff", "is not a UTF-8 text file"),
-    "newer": ('{"schema": 3}', "has schema 3, and this suite reads up to 2: update the suite."),
-    "no schema": ("[]", "so this is no file of this suite's."),
-    "misspelt": (pretty(verdicts(verdict("a.b"))).replace('"reason"', '"raeson"'), "did you mean 'reason'?"),
+    "missing": (None, ("exist",)),
+    "broken": ("{", ("JSON",)),
+    "binary": ("\udcff", ("UTF-8",)),
+    "newer": ('{"schema": 3}', ("schema 3", " 2", "update")),
+    "no schema": ("[]", ("/schema",)),
+    "misspelt": (
+        pretty(verdicts(verdict("a.b"))).replace('"reason"', '"raeson"'),
+        ("/verdicts/a.b/raeson", "'reason'"),
+    ),
 }
 
 
@@ -264,13 +276,13 @@ BAD = {
 def test_results_that_cannot_be_read_end_with_one_sentence(
     kind: str, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text, sentence = BAD[kind]
+    text, words = BAD[kind]
     if text is not None:
         (tmp_path / "v.json").write_bytes(text.encode(errors="surrogateescape"))
     folder = [str(tmp_path / "badges")] if command == "badges" else []
     assert main([command, str(tmp_path / "v.json"), *folder]) == 2
     printed = capsys.readouterr()
-    assert sentence in printed.err
+    assert all(word in printed.err for word in (str(tmp_path / "v.json"), *words)), printed.err
     assert (printed.err.count("\n"), printed.out) == (1, "")
     assert not (tmp_path / "badges").exists()
 
@@ -279,23 +291,25 @@ def test_results_that_cannot_be_read_end_with_one_sentence(
 def test_an_id_never_leads_out_of_the_folder(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "v.json").write_text(pretty(verdicts(verdict(name))))
     assert main(["badges", str(tmp_path / "v.json"), str(tmp_path / "a" / "badges")]) == 2
-    assert "is no claim's id, as size.reduction is one, so no badge" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert repr(name) in error
+    assert "size.reduction" in error
     assert [path.name for path in tmp_path.iterdir()] == ["v.json"]
 
 
 @pytest.mark.parametrize(
-    ("lies_there", "content", "sentence"),
+    ("lies_there", "content", "word"),
     [
-        ("", "", "cannot be read (Not a directory): give a folder that can be written to."),
-        ("index.json", "{}", "so this is no file of this suite's."),
-        ("index.json", '{"schema": 2, "badges": {}}', "update the suite."),
+        ("", "", "Not a directory"),
+        ("index.json", "{}", "/schema"),
+        ("index.json", '{"schema": 2, "badges": {}}', "schema 2"),
         ("index.json", '{"schema": 1, "badges": {"../x": {"verdict": "error"}}}', "/badges/..~1x"),
         ("index.json", '{"schema": 1, "badges": {"a.b": {"verdict": "good"}}}', "/badges/a.b/verdict"),
-        ("a.b.json", "{}", "holds badges but no index.json that tells verdicts from grey: restore it or empty it."),
+        ("a.b.json", "{}", "index.json"),
     ],
 )
 def test_a_folder_that_is_not_one_of_badges_is_left_alone(
-    lies_there: str, content: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    lies_there: str, content: str, word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "v.json").write_text(pretty(verdicts(verdict("a.b"))))
     folder = tmp_path / "badges"
@@ -306,7 +320,8 @@ def test_a_folder_that_is_not_one_of_badges_is_left_alone(
         folder.write_text("a file")
     assert main(["badges", str(tmp_path / "v.json"), str(folder)]) == 2
     error = capsys.readouterr().err
-    assert sentence in error
+    assert str(folder) in error
+    assert word in error
     assert error.count("\n") == 1
     if lies_there:
         assert files(folder) == {lies_there: content.encode()}
@@ -316,7 +331,8 @@ def test_a_folder_without_room_is_one_sentence(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "v.json").write_text(pretty(verdicts(verdict("a.b"))))
     assert main(["badges", str(tmp_path / "v.json"), "/proc/badges"]) == 2
     error = capsys.readouterr().err
-    assert "cannot be written (" in error
+    assert "/proc/badges" in error
+    assert "No such file or directory" in error
     assert error.count("\n") == 1
 
 
@@ -326,8 +342,10 @@ def test_without_badgepy_one_sentence_says_how_to_get_it_and_nothing_is_written(
     (tmp_path / "v.json").write_text(pretty(verdicts(verdict("a.b"))))
     monkeypatch.setitem(sys.modules, "badgepy", None)
     assert main(["badges", str(tmp_path / "v.json"), str(tmp_path / "badges")]) == 2
-    sentence = 'badges are drawn by badgepy, which is not installed: pip install -e ".[report]"\n'
-    assert capsys.readouterr().err == sentence
+    error = capsys.readouterr().err
+    assert "badgepy" in error
+    assert 'pip install -e ".[report]"' in error
+    assert error.count("\n") == 1
     assert not (tmp_path / "badges").exists()
     assert main(["summary", str(tmp_path / "v.json")]) == 0
 
@@ -338,5 +356,6 @@ def test_the_command_makes_badges_and_says_how_many(tmp_path: Path) -> None:
     environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "badges: 2 badges written, 0 kept with the verdicts of earlier runs\n"
-    assert said(tmp_path / "badges", "total") == "1 of 1 reproduced, 1 not judged"
+    assert re.findall(r"\d+", done.stdout) == ["2", "0"]
+    assert done.stdout.count("\n") == 1
+    assert counted(said(tmp_path / "badges", "total")) == "1 1 reproduced 1"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from judge.baselines import Baselines, load_baselines
+from judge.baselines import FIELDS, Baselines, load_baselines
 from judge.files import Mistake
 
 FOLDER = Path(__file__).parents[1] / "baselines"
@@ -254,71 +254,73 @@ def _rename(record: Any, old: str, new: str) -> None:
     record[new] = record.pop(old)
 
 
-# What is done to paper.json, and what is said about it after the name of the file.
-MISTAKES: dict[str, tuple[Callable[[Any], Any], str]] = {
+# What is done to paper.json, and what is said about it besides the name of the file.
+MISTAKES: dict[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
     "misspelt key": (
         lambda raw: _rename(_claim(raw), "published", "publised"),
-        ", {place}/publised (size.student): unknown key 'publised', did you mean 'published'?",
+        ("{place}/publised", "size.student", "'published'"),
     ),
     "misspelt key of a margin": (
         lambda raw: _rename(_claim(raw)["margin"], "reason", "reson"),
-        ", {place}/margin/reson (size.student): unknown key 'reson', did you mean 'reason'?",
+        ("{place}/margin/reson", "size.student", "'reason'"),
     ),
     "margin without a reason": (
         lambda raw: _claim(raw)["margin"].pop("reason"),
-        ", {place}/margin/reason (size.student): 'reason' is missing: add it.",
+        ("{place}/margin/reason", "size.student", "'reason'"),
     ),
     "margin with an empty reason": (
         lambda raw: _claim(raw)["margin"].update(reason=" "),
-        ", {place}/margin/reason (size.student): this must say something.",
+        ("{place}/margin/reason", "size.student"),
     ),
     "missing key": (
         lambda raw: _claim(raw).pop("where"),
-        ", {place}/where (size.student): 'where' is missing: add it.",
+        ("{place}/where", "size.student", "'where'"),
     ),
     "both fast and slow": (
         lambda raw: _claim(raw).update(marks=["fast", "slow"]),
-        ", {place} (size.student): 'marks' must hold exactly one of fast and slow.",
+        ("{place}", "size.student", "'marks'", "fast", "slow"),
     ),
     "contradiction of a measured claim": (
         lambda raw: _claim(raw).update(contradiction={"reason": "it failed"}),
-        ", {place} (size.student): only a claim about printed text ('about': []) can be a contradiction.",
+        ("{place}", "size.student", "'about'", "contradiction"),
     ),
     "id twice": (
         lambda raw: _claim(raw).update(id="size.teacher"),
-        ": the id 'size.teacher' occurs twice: rename one.",
+        ("'size.teacher'", "twice"),
     ),
     "published is not in the cell": (
         lambda raw: _claim(raw).update(published=67),
-        ": claim 'size.student' publishes 67.0, but its cell in table3 prints 66.0: correct one of them.",
+        ("'size.student'", "67.0", "table3", "66.0"),
     ),
     "published is not a number": (
         lambda raw: _claim(raw).update(published=math.nan),
-        ", {place}/published (size.student): this must be a finite number.",
+        ("{place}/published", "size.student", "finite"),
     ),
     "unknown rule": (
         lambda raw: _claim(raw).update(rule="around"),
-        ", {place}/rule (size.student): input should be 'exact', 'within', 'at_least' or 'at_most'.",
+        ("{place}/rule", "size.student", "'exact'", "'within'", "'at_least'", "'at_most'"),
     ),
 }
 
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_mistake_is_named_with_file_place_and_claim(name: str, tmp_path: Path) -> None:
-    change, said = MISTAKES[name]
+    change, words = MISTAKES[name]
     folder, raw = _copy(tmp_path)
     place = f"/claims/{raw['claims'].index(_claim(raw))}"
     change(raw)
     (folder / "paper.json").write_text(json.dumps(raw), encoding="utf-8")
-    assert _complaint(folder) == f"{folder / 'paper.json'}{said.replace('{place}', place)}"
+    said = _complaint(folder)
+    assert all(word in said for word in (str(folder / "paper.json"), *(w.replace("{place}", place) for w in words)))
 
 
 def test_a_claim_whose_cell_is_not_there_is_named_with_the_cell(tmp_path: Path) -> None:
     folder, raw = _copy(tmp_path)
     _claim(raw)["cell"].update(row="GPT")
     (folder / "paper.json").write_text(json.dumps(raw), encoding="utf-8")
-    said = f"{folder / 'paper.json'}: size.student: there is no number at table3, GPT, # param. (Millions)"
-    assert _complaint(folder).startswith(said)
+    said = _complaint(folder)
+    cell = ("table3", "GPT", "# param. (Millions)")
+    assert all(word in said for word in (str(folder / "paper.json"), "size.student", *cell))
 
 
 @pytest.mark.parametrize("task", SPREADS)
@@ -326,14 +328,16 @@ def test_a_task_that_the_paper_scores_must_be_there(task: str, tmp_path: Path) -
     folder, raw = _copy(tmp_path, "tasks.json")
     del raw["tasks"][task]
     (folder / "tasks.json").write_text(json.dumps(raw), encoding="utf-8")
-    assert _complaint(folder) == f"{folder / 'tasks.json'}, /tasks: '{task}' is missing: add it."
+    said = _complaint(folder)
+    assert all(word in said for word in (str(folder / "tasks.json"), "/tasks", f"'{task}'"))
 
 
 def test_the_recipe_of_the_paper_must_be_there(tmp_path: Path) -> None:
     folder, raw = _copy(tmp_path, "recipes.json")
     del raw["recipes"]["paper"]
     (folder / "recipes.json").write_text(json.dumps(raw), encoding="utf-8")
-    assert _complaint(folder) == f"{folder / 'recipes.json'}, /recipes: 'paper' is missing: add it."
+    said = _complaint(folder)
+    assert all(word in said for word in (str(folder / "recipes.json"), "/recipes", "'paper'"))
 
 
 @pytest.mark.parametrize("recipe", ["paper", "prior-study"])
@@ -342,48 +346,45 @@ def test_a_recipe_speaks_of_no_unknown_task(recipe: str, tmp_path: Path) -> None
     raw["recipes"][recipe]["settings"][1]["tasks"].append("imbd")
     (folder / "recipes.json").write_text(json.dumps(raw), encoding="utf-8")
     place = f"/recipes/{recipe}/settings/1/tasks"
-    assert _complaint(folder) == (f"{folder / 'recipes.json'}, {place}: 'imbd' is no task of tasks.json: correct it.")
+    said = _complaint(folder)
+    assert all(word in said for word in (str(folder / "recipes.json"), place, "'imbd'", "tasks.json"))
 
 
-# What is put into a recipe, and what is said of it after the place.
-VALUES: dict[str, tuple[str, Any, str]] = {
-    "misspelt": ("learning_rat", 2e-5, ": unknown field 'learning_rat', did you mean 'learning_rate'?"),
-    "unknown": ("colour", "blue", ": unknown field 'colour': remove it."),
-    "number as text": ("learning_rate", "2e-5", '/learning_rate: "2e-5" is not a number above 0 and at most 1'),
-    "truth as number": ("learning_rate", True, "/learning_rate: true is not a number above 0 and at most 1"),
-    "rate of nothing": ("learning_rate", 0.0, "/learning_rate: 0.0 is not a number above 0 and at most 1"),
-    "not a number": ("learning_rate", math.nan, "/learning_rate: NaN is not a number above 0 and at most 1"),
-    "no batch": ("batch_size", 0, "/batch_size: 0 is not a whole number of at least 1"),
-    "half a row": ("batch_size", 12.5, "/batch_size: 12.5 is not a whole number of at least 1"),
-    "less than nothing": ("epochs", -1, "/epochs: -1 is not a whole number of at least 1"),
-    "nothing": ("epochs", None, "/epochs/value: input should be a valid integer."),
-    "negative decay": ("weight_decay", -0.01, "/weight_decay: -0.01 is not a number from 0 to 1"),
-    "infinite": ("max_grad_norm", math.inf, "/max_grad_norm: Infinity is not a number from 0 to 1,000,000"),
-    "seed twice": ("seeds", [42, 43, 42], "/seeds: [42, 43, 42] is not a list of different whole numbers from 0"),
-    "negative seed": ("seeds", [-1], "/seeds: [-1] is not a list of different whole numbers from 0"),
-    "no seed": ("seeds", [], "/seeds: [] is not a list of different whole numbers from 0"),
-    "seed beyond numpy": ("seeds", [2**32], "/seeds: [4294967296] is not a list of different whole numbers from 0"),
-    "seed alone": ("seeds", 42, "/seeds: 42 is not a list of different whole numbers from 0"),
-    "half precision": ("precision", "fp16", '/precision: "fp16" is not "fp32" or "bf16" or "bf16 or fp32"'),
-    "number as truth": ("lower_case", 1, "/lower_case: 1 is not true or false"),
-    "name of nothing": ("optimizer", 3, "/optimizer: 3 is not a name"),
-    "stride of the whole": (
-        "doc_stride",
-        128,
-        "/doc_stride: windows of 128 tokens (max_length) on cola cannot share 128",
-    ),
+# What is put into a recipe, and what is said of it besides the place: the value, and what is allowed.
+VALUES: dict[str, tuple[str, Any, tuple[str, ...]]] = {
+    "misspelt": ("learning_rat", 2e-5, ("'learning_rat'", "'learning_rate'")),
+    "unknown": ("colour", "blue", ("'colour'",)),
+    "number as text": ("learning_rate", "2e-5", ('"2e-5"', " 0", " 1")),
+    "truth as number": ("learning_rate", True, ("true", " 0", " 1")),
+    "rate of nothing": ("learning_rate", 0.0, ("0.0", " 0", " 1")),
+    "not a number": ("learning_rate", math.nan, ("NaN", " 0", " 1")),
+    "no batch": ("batch_size", 0, (" 0", " 1")),
+    "half a row": ("batch_size", 12.5, ("12.5", " 1")),
+    "less than nothing": ("epochs", -1, ("-1", " 1")),
+    "nothing": ("epochs", None, ()),
+    "negative decay": ("weight_decay", -0.01, ("-0.01", " 0", " 1")),
+    "infinite": ("max_grad_norm", math.inf, ("Infinity", " 0", " 1,000,000")),
+    "seed twice": ("seeds", [42, 43, 42], ("[42, 43, 42]", " 0", " 4,000,000,000")),
+    "negative seed": ("seeds", [-1], ("[-1]", " 0", " 4,000,000,000")),
+    "no seed": ("seeds", [], ("[]", " 0", " 4,000,000,000")),
+    "seed beyond numpy": ("seeds", [2**32], ("[4294967296]", " 0", " 4,000,000,000")),
+    "seed alone": ("seeds", 42, (" 42", " 0", " 4,000,000,000")),
+    "half precision": ("precision", "fp16", ('"fp16"', '"fp32"', '"bf16"')),
+    "number as truth": ("lower_case", 1, (" 1", "true", "false")),
+    "name of nothing": ("optimizer", 3, (" 3", " name")),
+    "stride of the whole": ("doc_stride", 128, ("128", "max_length", "cola")),
 }
 
 
 @pytest.mark.parametrize("name", VALUES)
 def test_an_impossible_value_of_a_recipe_is_named_with_its_place(name: str, tmp_path: Path) -> None:
-    field, value, said = VALUES[name]
+    field, value, words = VALUES[name]
     folder, raw = _copy(tmp_path, "recipes.json")
     raw["recipes"]["paper"]["settings"][1]["values"][field] = {"value": value, "assumed": "a test"}
     (folder / "recipes.json").write_text(json.dumps(raw), encoding="utf-8")
-    complaint = _complaint(folder)
-    assert complaint.startswith(f"{folder / 'recipes.json'}, /recipes/paper/settings/1/values{said}")
-    assert complaint.endswith(("correct it.", "correct one of the two.", said))
+    said = _complaint(folder)
+    place = "/recipes/paper/settings/1/values" + (f"/{field}" if field in FIELDS else "")
+    assert all(word in said for word in (str(folder / "recipes.json"), place, *words)), said
 
 
 @pytest.mark.parametrize(("length", "place"), [(128, 1), (129, None)])
@@ -399,30 +400,33 @@ def test_lengths_of_two_settings_must_fit_each_other(length: int, place: int | N
     if place is None:
         assert load_baselines(folder).recipes["prior-study"]
     else:
-        assert f"/recipes/prior-study/settings/{place}/values/doc_stride: windows of 128" in _complaint(folder)
+        said = _complaint(folder)
+        assert f"/recipes/prior-study/settings/{place}/values/doc_stride" in said
+        assert "128" in said
 
 
 def test_a_slash_in_a_key_is_escaped_in_its_pointer(tmp_path: Path) -> None:
     folder, raw = _copy(tmp_path, "recipes.json")
     raw["recipes"]["paper"]["settings"][0]["values"]["steps/s~"] = {"value": 1}
     (folder / "recipes.json").write_text(json.dumps(raw), encoding="utf-8")
-    assert _complaint(folder) == (
-        f"{folder / 'recipes.json'}, /recipes/paper/settings/0/values/steps~1s~0: "
-        "exactly one of 'stated' and 'assumed' must say where the value comes from."
-    )
+    said = _complaint(folder)
+    place = "/recipes/paper/settings/0/values/steps~1s~0"
+    assert all(word in said for word in (str(folder / "recipes.json"), place, "'stated'", "'assumed'"))
 
 
 def test_what_is_not_json_is_named_with_line_and_column(tmp_path: Path) -> None:
     folder, _ = _copy(tmp_path)
     (folder / "paper.json").write_text('{\n  "title": }', encoding="utf-8")
-    assert _complaint(folder) == f"{folder / 'paper.json'} is not JSON: Expecting value at line 2, column 12."
+    said = _complaint(folder)
+    assert all(word in said for word in (str(folder / "paper.json"), "JSON", "line 2", "column 12"))
 
 
 def test_an_id_of_the_paper_cannot_be_the_studys_too(tmp_path: Path) -> None:
     folder, _ = _copy(tmp_path)
     path = folder / "prior-study.json"
     path.write_text(path.read_text(encoding="utf-8").replace('"prior.size"', '"text.size"'), encoding="utf-8")
-    assert _complaint(folder) == f"{path}: the id 'text.size' is in paper.json too: rename it."
+    said = _complaint(folder)
+    assert all(word in said for word in (str(path), "'text.size'", "paper.json"))
 
 
 def test_digest_tells_editions_of_the_paper_apart(tmp_path: Path, baselines: Baselines) -> None:
@@ -441,4 +445,5 @@ def _copy(tmp_path: Path, name: str = "paper.json") -> tuple[Path, Any]:
 def _complaint(folder: Path) -> str:
     with pytest.raises(Mistake) as mistake:
         load_baselines(folder)
+    assert "\n" not in str(mistake.value)
     return str(mistake.value)

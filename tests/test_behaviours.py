@@ -1,5 +1,6 @@
 """The five behaviours that matter, each in one process and with the workers of xdist."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -99,15 +100,14 @@ def test_verdict_flow(project: Project, workers: list[str]) -> None:
     # What failed is printed last, nearest to the prompt.
     pytest.LineMatcher(done.stdout.splitlines()).fnmatch_lines(
         [
-            "*= paper claims =*",
             "not run (1)",
             "reproduced (1)",
             "inconclusive (1)",
             "error (2)",
             "not reproduced (1)",
-            "  size.student*80 M*needs 65 to 67 M",
-            "1 reproduced; 1 not reproduced; 2 error; 1 inconclusive; 1 not run; * not asked for",
-            "written: results/verdicts.json",
+            "*size.student*80 M*65 to 67 M*",
+            "*1 reproduced*1 not reproduced*2 error*1 inconclusive*1 not run*",
+            "*results/verdicts.json*",
         ]
     )
     words = project.words()
@@ -118,8 +118,8 @@ def test_verdict_flow(project: Project, workers: list[str]) -> None:
         "architecture.layers": "error",
         "glue.rte.bert": "inconclusive",
     }
-    assert project.verdicts()["size.teacher"]["reason"] == "ZeroDivisionError: division by zero"
-    assert "without a verdict" in project.verdicts()["architecture.layers"]["reason"]
+    assert "ZeroDivisionError" in project.verdicts()["size.teacher"]["reason"]
+    assert "verdict" in project.verdicts()["architecture.layers"]["reason"]
     assert "iPhone" in project.verdicts()["speed.phone"]["reason"]
     assert project.verdicts()["size.reduction"]["raw"] == {"teacher": [109482240.0]}
 
@@ -148,7 +148,7 @@ def test_a_slow_claim_with_evidence_is_judged_without_runslow(project: Project, 
     assert verdict["verdict"] == "inconclusive"
     assert verdict["value"] == pytest.approx(61.7329, abs=1e-4)
     assert verdict["evidence"] == ["evidence/prior-study.json"]
-    assert any("one seed only" in note for note in verdict["notes"])
+    assert any(re.search(r"\bone seed\b.*RTE 2\.2\b", note) for note in verdict["notes"])
 
 
 @pytest.mark.parametrize(
@@ -190,4 +190,6 @@ def test_contradiction(project: Project, workers: list[str], value: str, outcome
     done = project.run("claims/test_example.py", *workers)
     assert outcomes(done.stdout)[outcome] == 1
     assert project.words()["text.score.bert"] == word
-    assert ("as the text contradicts itself (1)" in done.stdout) == (word == "not reproduced")
+    # Known contradictions stand under a heading of their own.
+    known = re.search(r"^not reproduced\b.*\bcontradict.*\b1\b", done.stdout, re.MULTILINE)
+    assert bool(known) == (word == "not reproduced")

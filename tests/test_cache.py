@@ -16,6 +16,7 @@ from tests.test_store import PREDICTIONS, ROOT, checkpoint_in, result_of
 pytest.importorskip("filelock", reason="jobs are locked with filelock, which comes with torch")
 OLD, NEW = "aaaaaaaaaa" + "0" * 22, "aaaaaaaaab" + "1" * 22
 BIG = 3 * 1024 * 1024
+TOTALS = r"\b2 jobs\b.*\b3\.0 MiB\b.*\bcheckpoints\b.*\b3\.0 MiB\b"
 
 
 def ago(days: float) -> str:
@@ -64,12 +65,15 @@ def columns(header: str, row: str) -> dict[str, str]:
 
 def test_jobs_are_listed_in_columns(run, store: Store) -> None:
     header, first, second, empty, totals, folder = run("list")
-    assert columns(header, first) == {
+    cells = columns(header, first)
+    score, remark = cells.pop("score").split(" ", 1)
+    assert score == "0.6640"
+    assert "predictions" in remark
+    assert cells == {
         "task": "rte",
         "model": "bert-base-uncased",
         "seed": "1",
         "precision": "fp32",
-        "score": "0.6640 (all predictions the same)",
         "size": "3.0 MiB",
         "age": "40 d",
         "checkpoint": "yes",
@@ -82,8 +86,8 @@ def test_jobs_are_listed_in_columns(run, store: Store) -> None:
         *("squad", "13", "6 h", "no", "aaaaaaaaab"),
     ]
     assert empty == ""
-    assert re.fullmatch(r"2 jobs, 3\.0 MiB, of which checkpoints 3\.0 MiB; [\d.]+ [GT]iB free", totals)
-    assert folder == f"in {store.folder}"
+    assert re.search(TOTALS + r".*\b[\d.]+ [GT]iB free\b", totals)
+    assert str(store.folder) in folder
 
 
 def test_damage_is_listed_and_nothing_is_moved(run, store: Store) -> None:
@@ -93,38 +97,46 @@ def test_damage_is_listed_and_nothing_is_moved(run, store: Store) -> None:
     (store.folder / "features" / "mrpc.arrow").write_bytes(bytes(4096))
     lines = run("list")
     assert columns(lines[0], lines[2])["score"] == "damaged"
-    assert lines[4] == "aaaaaaaaab is not used: predictions.json.gz is not what was stored"
-    assert "; damaged 1010 B; work 2.0 KiB; features 4.0 KiB; " in lines[5]
+    assert "aaaaaaaaab " in lines[4]
+    assert "predictions.json.gz" in lines[4]
+    assert all(part in lines[5] for part in ("damaged 1010 B", "work 2.0 KiB", "features 4.0 KiB"))
     assert (store.jobs / NEW / "predictions.json.gz").exists()
 
 
 def test_checkpoints_are_removed_once_it_is_confirmed(run, store: Store) -> None:
-    assert run("prune", "--checkpoints") == [
-        f"would remove checkpoint {OLD}, 3.0 MiB",
-        "3.0 MiB would be freed: add --yes to remove it.",
-    ]
+    part, total = run("prune", "--checkpoints")
+    assert f"checkpoint {OLD}" in part
+    assert "3.0 MiB" in part
+    assert "3.0 MiB" in total
+    assert "--yes" in total
     assert store.checkpoint(OLD) is not None
-    assert run("prune", "--checkpoints", "--yes") == [f"removed checkpoint {OLD}", "3.0 MiB freed."]
+    part, total = run("prune", "--checkpoints", "--yes")
+    assert f"checkpoint {OLD}" in part
+    assert "3.0 MiB" in total
+    assert "--yes" not in total
     assert store.checkpoint(OLD) is None
     assert store.find(OLD) is not None
     assert store.remarks == []
-    assert "has nothing of that kind" in assert_sentence(run("prune", "--checkpoints", "--yes"))
+    said = assert_sentence(run("prune", "--checkpoints", "--yes"))
+    assert str(store.folder) in said
+    assert "nothing" in said
 
 
 def test_jobs_are_removed_by_the_beginning_of_their_keys(run, store: Store) -> None:
-    assert run("prune", "aaaaaaaaab", "--yes")[0] == f"removed job {NEW}"
+    assert f"job {NEW}" in run("prune", "aaaaaaaaab", "--yes")[0]
     assert store.stored_keys() == [OLD]
     # Now that it is the only one, fewer digits name it.
-    assert run("prune", "a", "--yes")[0] == f"removed job {OLD}"
+    assert f"job {OLD}" in run("prune", "a", "--yes")[0]
     assert store.stored_keys() == []
     assert list((store.folder / "temporary").iterdir()) == []
-    assert "is empty" not in assert_sentence(run("prune", "--damaged"))
+    assert_sentence(run("prune", "--damaged"))
 
 
 def test_age_selects_jobs_or_what_else_is_named(run, store: Store) -> None:
-    assert [line.split(",")[0] for line in run("prune", "--older-than", "30")[:-1]] == [f"would remove job {OLD}"]
+    part, _ = run("prune", "--older-than", "30")
+    assert f"job {OLD}" in part
     assert len(run("prune", "--older-than", "0.2")) == 3
-    assert run("prune", "--older-than", "30", "--checkpoints")[0].startswith(f"would remove checkpoint {OLD}")
+    assert f"checkpoint {OLD}" in run("prune", "--older-than", "30", "--checkpoints")[0]
     assert_sentence(run("prune", "--older-than", "41"))
     assert_sentence(run("prune", "--older-than", "30", "aaaaaaaaab"))
     # A whole folder's time is today's, however old its copy is.
@@ -136,10 +148,9 @@ def test_what_was_set_aside_and_what_is_tokenised_go_when_they_are_named(run, st
     (store.jobs / NEW / "result.json").write_text("{")
     assert store.find(NEW) is None
     checkpoint_in(store.folder / "features" / "mrpc")
-    assert run("prune", "--damaged", "--features", "--yes")[:2] == [
-        f"removed damaged {NEW}.1",
-        "removed features",
-    ]
+    first, second, _ = run("prune", "--damaged", "--features", "--yes")
+    assert f"damaged {NEW}.1" in first
+    assert "features" in second
     assert list((store.folder / "damaged").iterdir()) == []
     assert not (store.folder / "features" / "mrpc").exists()
     assert store.find(OLD) is not None
@@ -150,29 +161,31 @@ def test_the_work_of_a_running_job_is_left(run, store: Store) -> None:
         checkpoint_in(store.work(key))
     checkpoint_in(store.folder / "temporary" / "running.0123")
     with store.lock("running"):
-        assert run("prune", "--work", "--yes") == [
-            "removed work killed",
-            "left, since its job is running: work running",
-            "left, since its job is running: work running.0123",
-            "1010 B freed.",
-        ]
+        removed, *left, total = run("prune", "--work", "--yes")
+        assert "work killed" in removed
+        for line, part in zip(left, ("work running", "work running.0123"), strict=True):
+            assert part in line
+            assert "running" in line.replace(part, "")
+        assert "1010 B" in total
         assert (store.folder / "work" / "running" / "model.safetensors").exists()
+        assert (store.folder / "temporary" / "running.0123" / "model.safetensors").exists()
     assert len(run("prune", "--work", "--yes")) == 3
     assert list((store.folder / "work").iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "words"),
     [
-        ((), "nothing is selected"),
-        (("--yes",), "nothing is selected"),
-        (("feed",), "no job whose key begins with 'feed'"),
-        (("aaaa",), "2 jobs have keys that begin with 'aaaa'"),
-        (("aaaaaaaaab", "feed", "--yes"), "no job whose key begins with 'feed'"),
+        ((), ("--checkpoints", "--older-than")),
+        (("--yes",), ("--checkpoints", "--older-than")),
+        (("feed",), ("'feed'", "measure.cache list")),
+        (("aaaa",), ("2 ", "'aaaa'", "digits")),
+        (("aaaaaaaaab", "feed", "--yes"), ("'feed'", "measure.cache list")),
     ],
 )
-def test_a_selection_that_is_none_is_said_and_removes_nothing(run, store: Store, arguments, said: str) -> None:
-    assert said in assert_sentence(run("prune", *arguments, code=2))
+def test_a_selection_that_is_none_is_said_and_removes_nothing(run, store: Store, arguments, words) -> None:
+    said = assert_sentence(run("prune", *arguments, code=2))
+    assert all(word in said for word in words)
     assert len(store.stored_keys()) == 2
 
 
@@ -180,7 +193,9 @@ def test_a_selection_that_is_none_is_said_and_removes_nothing(run, store: Store,
 def test_an_age_that_is_none_is_said(run, days: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["prune", f"--older-than={days}"])
-    assert f"'{days}' is no number of days" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"'{days}'" in said
+    assert " days" in said
 
 
 @pytest.mark.parametrize("arguments", [("list",), ("prune", "--checkpoints", "--yes")])
@@ -205,7 +220,9 @@ def test_a_folder_that_is_no_cache_is_left_alone(
     (tmp_path / "features" / "mine.py").write_text("mine")
     (tmp_path / "README.md").write_text("mine")
     assert main([*command, "--cache", str(tmp_path)]) == 2
-    assert "other files" in assert_sentence(capsys.readouterr().err.splitlines())
+    said = assert_sentence(capsys.readouterr().err.splitlines())
+    assert str(tmp_path) in said
+    assert "files" in said
     assert main([*command, "--cache", str(tmp_path / "README.md")]) == 2
     assert "Not a directory" in assert_sentence(capsys.readouterr().err.splitlines())
     assert (tmp_path / "features" / "mine.py").read_text() == "mine"
@@ -214,7 +231,7 @@ def test_a_folder_that_is_no_cache_is_left_alone(
 def test_names_that_are_no_keys_are_neither_listed_nor_removed(run, store: Store) -> None:
     for name in ("jobs/not a key", "work/not a key", "temporary/.x", "damaged/.x"):
         (store.folder / name).mkdir()
-    assert run("list")[4].startswith("2 jobs, 3.0 MiB, of which checkpoints 3.0 MiB; ")
+    assert re.search(TOTALS, run("list")[4])
     assert_sentence(run("prune", "--work", "--damaged", "--yes"))
     store.check()
 
@@ -233,17 +250,18 @@ def command(*arguments: str, cache: Path) -> subprocess.CompletedProcess[str]:
 def test_the_command_explains_itself(tmp_path: Path) -> None:
     done = command("prune", "--help", cache=tmp_path)
     assert done.returncode == 0
-    for words in ("--older-than DAYS", "--yes", "--checkpoints", "their scores and predictions stay", "KEY"):
+    for words in ("--older-than DAYS", "--yes", "--checkpoints", "KEY"):
         assert words in done.stdout
-    assert "examples:" in command("--help", cache=tmp_path).stdout
+    assert "python -m measure.cache prune --checkpoints --yes" in command("--help", cache=tmp_path).stdout
 
 
 def test_the_default_is_the_users_cache(store: Store, tmp_path: Path) -> None:
-    assert command("list", cache=tmp_path).stdout.endswith(
-        "distilbert-claims does not exist: nothing is stored there.\n"
-    )
+    said = command("list", cache=tmp_path).stdout
+    assert str(tmp_path / "distilbert-claims") in assert_sentence(said.splitlines())
+    assert "exist" in said
     store.folder.rename(tmp_path / "distilbert-claims")
-    assert "2 jobs, 3.0 MiB" in command("list", cache=tmp_path).stdout
+    assert re.search(TOTALS, command("list", cache=tmp_path).stdout)
     done = command("prune", cache=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("nothing is selected")
+    assert "--checkpoints" in done.stderr
+    assert "--older-than" in done.stderr

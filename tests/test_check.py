@@ -1,6 +1,7 @@
 """`python -m report check`: what is wrong with evidence and verdicts is found, named and counted, and nothing else."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,17 @@ def said(baselines: Baselines, *paths: Path) -> list[str]:
     return [f"{f.place}: {f.what}".replace(f"{paths[0].parent}/", "") for f in check(paths, baselines) if f.wrong]
 
 
+def counts(line: str) -> list[str]:
+    """The numbers of the last line: what is wrong, files, remarks."""
+    return re.findall(r"\d+", line)
+
+
 def test_nothing_is_wrong_with_the_evidence_at_hand(baselines: Baselines, capsys: pytest.CaptureFixture) -> None:
     assert main(["check", str(ROOT / "evidence")]) == 0
     shown = capsys.readouterr().out.splitlines()
-    assert shown[-1] == "nothing wrong in 2 files, 3 remarks"
-    assert [line[:8] for line in shown[:-1]] == ["remark: "] * 3
-    assert "batch_size 32 v 64 (glue.cola, glue.mrpc" in shown[1]
+    assert counts(shown[-1]) == ["2", "3"]
+    assert [line.startswith("remark") for line in shown] == [True] * 3 + [False]
+    assert re.search(r"unlike recipes.*\bbatch_size 32\b.*\b64\b.*glue\.cola, glue\.mrpc", shown[1])
 
 
 def test_nothing_is_wrong_with_a_measurement_as_it_should_be(baselines: Baselines, tmp_path: Path) -> None:
@@ -50,39 +56,30 @@ def test_nothing_is_wrong_with_a_measurement_as_it_should_be(baselines: Baseline
 
 
 PAPER = {"learning_rate": 2e-5, "batch_size": 32, "epochs": 3}
-WRONG: dict[str, tuple[Any, str]] = {
-    "not a number": (
-        lambda: scored({1: float("nan")}, quantity="imdb.train_loss"),
-        "1 of 1 values are not finite (nan)",
-    ),
-    "no score": (lambda: mrpc(values=(0.9, 91.0)), "91.0 is no score in fraction"),
-    "no time": (lambda: timed(-1.0), "4 times are no seconds above 0 (-2.0, -1.0, -2.0 and 1 more)"),
-    "no duration": (lambda: mrpc(duration_s=float("inf")), "duration_s is inf"),
-    "constant": (lambda: mrpc(constant=(42, 99)), "'constant' names seeds without a value: 99"),
-    "missing seed": (lambda: mrpc(planned=(42, 43, 44)), "of 3 planned seeds it lacks 44"),
-    "unplanned seed": (lambda: mrpc(planned=(42,)), "it has seeds that were not planned: 43"),
-    "examples": (lambda: mrpc(data={"examples": 50}), "taken over 50 examples, and the data set has 408"),
-    "no data": (lambda: mrpc(dataset=None), "it does not say which examples were scored"),
-    "data set": (
-        lambda: mrpc(data={"id": "me/glue"}),
-        "it was taken on me/glue, and the claims are about nyu-mll/glue",
-    ),
-    "data revision": (lambda: mrpc(data={"revision": "abc"}), "nyu-mll/glue was taken at revision abc, and bcdcba79"),
-    "split": (
-        lambda: mrpc(data={"split": "train"}),
-        "it was taken on the split train, and the claims are about validation",
-    ),
+WRONG: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "not a number": (lambda: scored({1: float("nan")}, quantity="imdb.train_loss"), ("1 ", "nan")),
+    "no score": (lambda: mrpc(values=(0.9, 91.0)), ("91.0", "fraction")),
+    "no time": (lambda: timed(-1.0), ("4 times", "-2.0, -1.0, -2.0", "1 more")),
+    "no duration": (lambda: mrpc(duration_s=float("inf")), ("duration_s", "inf")),
+    "constant": (lambda: mrpc(constant=(42, 99)), ("'constant'", "99")),
+    "missing seed": (lambda: mrpc(planned=(42, 43, 44)), ("3 planned", "44")),
+    "unplanned seed": (lambda: mrpc(planned=(42,)), ("planned", " 43")),
+    "examples": (lambda: mrpc(data={"examples": 50}), (" 50 ", "408")),
+    "no data": (lambda: mrpc(dataset=None), ("examples",)),
+    "data set": (lambda: mrpc(data={"id": "me/glue"}), (" me/glue", "nyu-mll/glue")),
+    "data revision": (lambda: mrpc(data={"revision": "abc"}), ("nyu-mll/glue", "abc", "bcdcba79")),
+    "split": (lambda: mrpc(data={"split": "train"}), ("split", "train", "validation")),
     "model revision": (
         lambda: mrpc(model=Model(role="student", id="distilbert/distilbert-base-uncased", revision="abc")),
-        "distilbert/distilbert-base-uncased was taken at revision abc, and 12040acc",
+        ("distilbert/distilbert-base-uncased", "abc", "12040acc"),
     ),
     "recipe": (
-        lambda: mrpc(recipe=RecipeUsed(name="paper", values=PAPER | {"epochs": 30})),
-        "epochs was 30, and the recipe 'paper' says 3",
+        lambda: mrpc(recipe=RecipeUsed(name="paper", values=PAPER | {"epochs": 7})),
+        ("epochs", " 7", "'paper'", " 3"),
     ),
     "precision": (
         lambda: mrpc(recipe=RecipeUsed(name="paper", values=PAPER), precision="int8"),
-        "precision was int8, and the recipe 'paper' says bf16 or fp32",
+        ("precision", "int8", "'paper'", "bf16 or fp32"),
     ),
 }
 
@@ -94,7 +91,7 @@ def test_what_is_wrong_with_a_measurement_is_named_with_its_place(
     make, words = WRONG[name]
     found = said(baselines, file(tmp_path / "a.json", make()))
     assert len(found) == 1, found
-    assert words in found[0]
+    assert all(word in found[0] for word in words), found
     assert found[0].startswith("a.json")
     assert make().quantity in found[0]
 
@@ -107,7 +104,7 @@ def test_seeds_that_other_records_of_the_same_runs_hold_are_not_missing(baseline
 
 def test_ten_thousand_missing_seeds_are_counted_in_one_line(baselines: Baselines, tmp_path: Path) -> None:
     [found] = said(baselines, file(tmp_path / "a.json", mrpc(planned=tuple(range(10_000)))))
-    assert found.endswith("of 10,000 planned seeds it lacks 0, 1, 2 and 9,995 more")
+    assert all(words in found for words in ("10,000", "0, 1, 2", "9,995 more"))
 
 
 def test_unlike_recipes_and_unknown_ones_are_remarks(baselines: Baselines, tmp_path: Path) -> None:
@@ -119,14 +116,15 @@ def test_unlike_recipes_and_unknown_ones_are_remarks(baselines: Baselines, tmp_p
     )
     findings = check([file(tmp_path / "a.json", teacher, student)], baselines)
     assert [f.wrong for f in findings] == [False, False]
-    assert "'mine' is no recipe of baselines/recipes.json" in findings[0].what
-    assert "unlike recipes, teacher v student: epochs 3 v 9 (glue.mrpc)" in findings[1].what
+    assert "'mine'" in findings[0].what
+    assert "baselines/recipes.json" in findings[0].what
+    assert re.search(r"unlike recipes.*teacher.*student.*\bepochs 3\b.*\b9\b.*glue\.mrpc", findings[1].what)
 
 
 def test_files_that_disagree_are_found_and_two_hosts_do_not_disagree(baselines: Baselines, tmp_path: Path) -> None:
     one, other = file(tmp_path / "a.json", mrpc()), file(tmp_path / "b.json", mrpc(values=(0.9, 0.5)))
     [found] = said(baselines, one, other)
-    assert "is recorded in a.json and in b.json with two different values" in found
+    assert re.search(r"glue\.mrpc\.f1.*\ba\.json\b.*\bb\.json\b", found)
     file(other, mrpc(values=(0.9, 0.5)), host=GPU)
     assert said(baselines, one, other) == []
 
@@ -138,30 +136,24 @@ def test_an_edited_number_is_found_with_its_measurement(
     (tmp_path / "edited.json").write_text(text, encoding="utf-8")
     assert main(["check", str(tmp_path / "edited.json"), str(CPU)]) == 1
     shown = capsys.readouterr().out.splitlines()
-    assert shown[0] == (
-        f"{tmp_path}/edited.json, /measurements/1 "
-        "(glue.cola.matthews_correlation of distilbert/distilbert-base-uncased): this is not what was "
-        "written, since the digest differs: restore the file, or record it again."
-    )
-    assert shown[-1] == "1 wrong in 2 files"
+    of = ("glue.cola.matthews_correlation", "distilbert/distilbert-base-uncased")
+    assert all(word in shown[0] for word in (f"{tmp_path}/edited.json", "/measurements/1 ", *of, "digest"))
+    assert counts(shown[-1]) == ["1", "2"]
 
 
 BAD = {
-    "missing": (None, "does not exist: check the name."),
-    "no JSON": ("{", "is not JSON:"),
-    "another schema": (
-        '{"schema": 9, "measurements": []}',
-        "has schema 9, and this suite reads up to 2: update the suite.",
-    ),
-    "another verdict schema": ('{"schema": 9, "verdicts": {}}', "has schema 9, and this suite reads up to 2"),
-    "neither": ('{"schema": 1}', "holds neither measurements nor verdicts: give evidence, or verdicts.json of a run."),
-    "a list": ("[]", "/schema: a whole number is missing, so this is no file of this suite's."),
+    "missing": (None, ("exist",)),
+    "no JSON": ("{", ("JSON",)),
+    "another schema": ('{"schema": 9, "measurements": []}', ("schema 9", " 2", "update")),
+    "another verdict schema": ('{"schema": 9, "verdicts": {}}', ("schema 9", " 2", "update")),
+    "neither": ('{"schema": 1}', ("measurements", "verdicts.json")),
+    "a list": ("[]", ("/schema",)),
     "no digest": (
         '{"schema": 2, "suite_version": "1", "created": "x", "host": {}, "measurements": []}',
-        "the measurements are not those that were written",
+        ("measurements", "digest"),
     ),
-    "no text": (b"\xff\xfe\x00", "is not a UTF-8 text file"),
-    "deep": ("[" * 100_000, "nested too deeply"),
+    "no text": (b"\xff\xfe\x00", ("UTF-8",)),
+    "deep": ("[" * 100_000, ("nested",)),
 }
 
 
@@ -169,30 +161,34 @@ BAD = {
 def test_a_file_that_cannot_be_read_is_a_finding_and_the_others_are_still_checked(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    text, sentence = BAD[name]
+    text, words = BAD[name]
     if text is not None:
         (tmp_path / "bad.json").write_bytes(text if isinstance(text, bytes) else text.encode())
     wrong = file(tmp_path / "wrong.json", mrpc(planned=(42,)))
     assert main(["check", str(tmp_path / "bad.json"), str(wrong)]) == 1
     shown = capsys.readouterr().out.splitlines()
     assert shown[0].startswith(f"{tmp_path}/bad.json")
-    assert sentence in shown[0]
-    assert "it has seeds that were not planned" in shown[1]
-    assert shown[-1] == "2 wrong in 2 files, 1 remark"
+    assert all(word in shown[0] for word in words), shown[0]
+    assert all(word in shown[1] for word in (f"{tmp_path}/wrong.json", "planned", " 43"))
+    assert counts(shown[-1]) == ["2", "2", "1"]
 
 
 def test_an_empty_folder_is_a_finding(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["check", str(tmp_path)]) == 1
-    assert f"{tmp_path} is a folder without a .json file" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{tmp_path} " in said
+    assert ".json" in said
 
 
 def test_evidence_without_a_measurement_and_from_before_digests_is_told(baselines: Baselines, tmp_path: Path) -> None:
     path = file(tmp_path / "a.json")
-    assert said(baselines, path) == ["a.json: it holds no measurement"]
+    [found] = said(baselines, path)
+    assert "a.json" in found
+    assert "measurement" in found
     raw = json.loads(path.read_text(encoding="utf-8")) | {"schema": 1}
     old = tmp_path / "old.json"
     old.write_text(json.dumps({key: value for key, value in raw.items() if not key.startswith("digest")}))
-    assert any("recorded before files carried digests" in f.what for f in check([old], baselines))
+    assert any("digests" in f.what for f in check([old], baselines) if not f.wrong)
 
 
 def test_markup_and_control_letters_reach_nobodys_terminal(baselines: Baselines, tmp_path: Path) -> None:
@@ -217,7 +213,8 @@ def test_verdicts_follow_from_the_evidence_they_were_judged_from(judged: Project
     assert said(baselines, judged.path / "evidence" / "prior-study.json", results) == []
     assert judged.verdicts()["glue.retention"]["digests"] == [digest(read_evidence(STUDY))]
     [found] = said(baselines, judged.path / "evidence" / "cpu.json", results)
-    assert "were judged from evidence/prior-study.json with measurements that are in none of the evidence" in found
+    assert "evidence/prior-study.json" in found
+    assert "judge again" in found
 
 
 def test_evidence_that_changed_after_it_was_judged_is_noticed(
@@ -226,24 +223,25 @@ def test_evidence_that_changed_after_it_was_judged_is_noticed(
     study = read_evidence(STUDY)
     changed = file(tmp_path / "prior-study.json", *study.measurements[1:], host=study.host)
     [found] = said(baselines, changed, judged.path / "results" / "verdicts.json")
-    assert "judge again, or give that file" in found
+    assert "evidence/prior-study.json" in found
+    assert "judge again" in found
 
 
-CHANGED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
+CHANGED: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
     "word": (
         lambda v: v["text.size"].update(verdict="not reproduced"),
-        '"not reproduced", and its interval lies inside',
+        ("text.size", '"not reproduced"', "bounds"),
     ),
-    "number": (lambda v: v["text.size"].update(value=99.0), '"reproduced", and its interval reaches out of the bounds'),
-    "interval": (lambda v: v["glue.rte.bert"].update(interval=[70.0, 60.0]), "its interval ends before it begins"),
-    "not a number": (lambda v: v["glue.rte.bert"].update(value=float("nan")), "1 of its numbers are not finite (nan)"),
-    "no value": (lambda v: v["text.size"].pop("value"), 'it is "reproduced" and has no value'),
-    "a value": (lambda v: v["speed.phone"].update(value=1.0), 'it is "not run" and has a value'),
-    "margin": (lambda v: v["text.size"].update(margin=50.0), "printed number, margin and rule are 40.0, 50.0,"),
-    "rule": (lambda v: v["text.size"].update(rule="at_most"), "here and 40, "),
-    "another claim": (lambda v: v.update({"a.b": v["text.size"] | {"id": "a.b"}}), "this is no claim of baselines/"),
-    "another id": (lambda v: v["text.size"].update(id="text.speed"), "its id is 'text.speed'"),
-    "missing": (lambda v: v.pop("text.size"), "it lacks text.size: judge again"),
+    "number": (lambda v: v["text.size"].update(value=99.0), ("text.size", '"reproduced"', "bounds")),
+    "interval": (lambda v: v["glue.rte.bert"].update(interval=[70.0, 60.0]), ("glue.rte.bert", "interval")),
+    "not a number": (lambda v: v["glue.rte.bert"].update(value=float("nan")), ("glue.rte.bert", "1 ", "nan")),
+    "no value": (lambda v: v["text.size"].pop("value"), ("text.size", '"reproduced"', "value")),
+    "a value": (lambda v: v["speed.phone"].update(value=1.0), ("speed.phone", '"not run"', "value")),
+    "margin": (lambda v: v["text.size"].update(margin=50.0), ("text.size", "margin", "50.0", " 0.5, exact")),
+    "rule": (lambda v: v["text.size"].update(rule="at_most"), ("text.size", "rule", "at_most", "0.5, exact")),
+    "another claim": (lambda v: v.update({"a.b": v["text.size"] | {"id": "a.b"}}), ("a.b", "baselines/")),
+    "another id": (lambda v: v["text.size"].update(id="text.speed"), ("text.size", "'text.speed'")),
+    "missing": (lambda v: v.pop("text.size"), ("text.size", "judge again")),
 }
 
 
@@ -256,7 +254,7 @@ def test_a_verdict_that_does_not_follow_is_found(
     change(raw["verdicts"])
     (tmp_path / "verdicts.json").write_text(json.dumps(raw))
     [found] = said(baselines, tmp_path / "verdicts.json")
-    assert words in found
+    assert all(word in found for word in words), found
     assert found.startswith("verdicts.json")
 
 
@@ -267,16 +265,16 @@ def test_another_edition_of_the_paper_is_wrong_and_its_margins_are_not_held_agai
     raw["paper_sha256"] = "0" * 64
     raw["verdicts"]["text.size"]["margin"] = 50.0
     (tmp_path / "verdicts.json").write_text(json.dumps(raw))
-    assert said(baselines, tmp_path / "verdicts.json") == [
-        "verdicts.json: paper.json was another edition (000000000000) when this was judged: judge again"
-    ]
+    [found] = said(baselines, tmp_path / "verdicts.json")
+    assert all(word in found for word in ("verdicts.json", "paper.json", "000000000000", "judge again"))
 
 
 def test_made_evidence_for_every_claim_is_whole_but_for_its_made_data(baselines: Baselines, tmp_path: Path) -> None:
     synthetic.write(tmp_path / "made.json")
-    found = said(baselines, tmp_path / "made.json")
+    found = [f.what for f in check([tmp_path / "made.json"], baselines) if f.wrong]
     assert found
-    assert [line for line in found if "it was taken on" not in line] == []
+    # The data set is called "made", and its split "validation" whatever the task.
+    assert [what for what in found if not re.search(r"\b(made|validation)\b", what)] == []
 
 
 def test_a_verdict_decided_by_its_side_or_on_an_own_pair_follows_from_what_decided_it(baselines: Baselines) -> None:
@@ -305,5 +303,5 @@ def test_a_verdict_decided_by_its_side_or_on_an_own_pair_follows_from_what_decid
     )
     wrong = [f.what for f in verdict_findings("v", file, baselines, {}) if f.wrong]
     assert len(wrong) == 1
-    assert wrong[0].startswith("it lacks")
+    assert f"{len(baselines.claims) - 4} more" in wrong[0]  # all claims but this one, of which three are named
     assert pretty(file)

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -47,8 +48,8 @@ def complaint(task: FineTuned, split: Split, *files: Path) -> str:
         load_rows(task, split, files)
     said = str(mistake.value)
     assert "\n" not in said
-    assert said.startswith(f"{task.dataset} ({task.config}, {split.name}) ")
-    assert said.endswith((": download it again.", ": download them again."))
+    assert all(word in said for word in (task.dataset, task.config, split.name, "download"))
+    assert said.endswith(".")
     return said
 
 
@@ -74,7 +75,7 @@ def test_a_limit_keeps_rows_of_all_parts_of_a_split_that_was_whole(
     split, path = written(tmp_path, task)
     texts = [row["sentence1"] for row in made_rows(task, 20, "a")]
     assert load_rows(task, split, [path], limit)["sentence1"][:] == [texts[index] for index in kept]
-    with pytest.raises(Mistake, match="has 20 rows and the official one 277"):
+    with pytest.raises(Mistake, match=r"\b20\b.*\b277\b"):
         load_rows(TASKS["rte"], TASKS["rte"].evaluation[0], [path], limit)
 
 
@@ -83,7 +84,7 @@ def test_a_thousand_rows_are_not_all_of_mnli(tmp_path: Path) -> None:
     split = task.evaluation[0]
     path = write_split(tmp_path, task, split, list(made_rows(task, 1000, "a")))
     said = complaint(task, split, path)
-    assert said.endswith("(mnli, validation_matched) has 1,000 rows and the official one 9,815: download it again.")
+    assert all(word in said for word in ("validation_matched", "1,000", "9,815"))
 
 
 @pytest.mark.parametrize(("name", "column"), [("rte", "sentence2"), ("rte", "label"), ("squad", "answers")])
@@ -91,43 +92,45 @@ def test_a_missing_column_is_named_beside_those_that_are_there(name: str, column
     task = small(name)
     said = complaint(task, *written(tmp_path, task, lambda rows: [row.pop(column) for row in rows]))
     there = ", ".join(key for key in next(made_rows(task, 1, "a")) if key != column)
-    assert f"has no column {column!r}, only {there}: " in said
+    assert repr(column) in said
+    assert there in said
 
 
 @pytest.mark.parametrize(
-    ("name", "label", "said"),
+    ("name", "label", "words"),
     [
-        ("rte", -1, "has unlabelled rows, and RTE has labels from 0 to 1: "),
-        ("rte", None, "has unlabelled rows, and RTE has labels from 0 to 1: "),
-        ("rte", 7, "has the label 7, and RTE has labels from 0 to 1: "),
-        ("rte", 2, "has the label 2, and RTE has labels from 0 to 1: "),
-        ("mnli", 3, "has the label 3, and MNLI has labels from 0 to 2: "),
-        ("stsb", 5.1, "has the label 5.1, and STS-B has labels from 0.0 to 5.0: "),
-        ("stsb", -0.5, "has the label -0.5, and STS-B has labels from 0.0 to 5.0: "),
-        ("stsb", -1.0, "has unlabelled rows, and STS-B has labels from 0.0 to 5.0: "),
-        ("stsb", math.nan, "has the label nan, and STS-B has labels from 0.0 to 5.0: "),
-        ("stsb", math.inf, "has the label inf, and STS-B has labels from 0.0 to 5.0: "),
-        ("stsb", None, "has unlabelled rows, and STS-B has labels from 0.0 to 5.0: "),
+        ("rte", -1, ("unlabelled", "RTE", "0", "1")),
+        ("rte", None, ("unlabelled", "RTE", "0", "1")),
+        ("rte", 7, ("label 7", "RTE", "0", "1")),
+        ("rte", 2, ("label 2", "RTE", "0", "1")),
+        ("mnli", 3, ("label 3", "MNLI", "0", "2")),
+        ("stsb", 5.1, ("label 5.1", "STS-B", "0.0", "5.0")),
+        ("stsb", -0.5, ("label -0.5", "STS-B", "0.0", "5.0")),
+        ("stsb", -1.0, ("unlabelled", "STS-B", "0.0", "5.0")),
+        ("stsb", math.nan, ("label nan", "STS-B", "0.0", "5.0")),
+        ("stsb", math.inf, ("label inf", "STS-B", "0.0", "5.0")),
+        ("stsb", None, ("unlabelled", "STS-B", "0.0", "5.0")),
     ],
 )
-def test_one_label_that_cannot_be_is_enough(name: str, label: Any, said: str, tmp_path: Path) -> None:
+def test_one_label_that_cannot_be_is_enough(name: str, label: Any, words: tuple[str, ...], tmp_path: Path) -> None:
     task = small(name)
-    assert said in complaint(task, *written(tmp_path, task, lambda rows: rows[13].update(label=label)))
+    said = complaint(task, *written(tmp_path, task, lambda rows: rows[13].update(label=label)))
+    assert all(word in said for word in words), said
 
 
 @pytest.mark.parametrize(
     ("name", "kind", "said"),
     [
-        ("rte", float, "has the label 0.0, and"),
-        ("rte", bool, "has the label False, and"),
-        ("rte", str, "has the label '0', and"),
-        ("stsb", int, "has the label 0, and"),
+        ("rte", float, r"\b0\.0\b"),
+        ("rte", bool, r"\bFalse\b"),
+        ("rte", str, r"'0'"),
+        ("stsb", int, r"\b0\b(?!\.\d)"),
     ],
 )
 def test_labels_are_of_the_type_that_the_loss_takes(name: str, kind: Any, said: str, tmp_path: Path) -> None:
     task = small(name)
     path = written(tmp_path, task, lambda rows: [row.update(label=kind(row["label"])) for row in rows])
-    assert said in complaint(task, *path)
+    assert re.search(said, complaint(task, *path))
 
 
 @pytest.mark.parametrize(
@@ -143,21 +146,23 @@ def test_classes_named_in_the_file_are_in_the_tasks_order(classes: Any, whole: b
         assert load_rows(task, split, [path]).features["label"].names == list(classes)
     else:
         said = complaint(task, split, path)
-        assert f"has the labels {', '.join(classes)}, not entailment, not_entailment: " in said
+        assert ", ".join(classes) in said
+        assert "entailment, not_entailment" in said
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
-    [(None, "has no text in 'sentence2' in 1 of its rows"), (5, "has int64 in the column 'sentence2', not text")],
+    ("text", "words"),
+    [(None, ("'sentence2'", " 1 ")), (5, ("'sentence2'", "int64"))],
 )
-def test_a_text_that_is_none_is_refused(text: Any, said: str, tmp_path: Path) -> None:
+def test_a_text_that_is_none_is_refused(text: Any, words: tuple[str, ...], tmp_path: Path) -> None:
     task = small("rte")
 
     def change(rows: Rows) -> None:
         for row in rows if text == 5 else rows[:1]:
             row["sentence2"] = text
 
-    assert said in complaint(task, *written(tmp_path, task, change))
+    said = complaint(task, *written(tmp_path, task, change))
+    assert all(word in said for word in words), said
 
 
 def cut(path: Path) -> None:
@@ -179,7 +184,7 @@ def test_a_file_that_cannot_be_read_is_named(damage: Callable[[Path], Any], tmp_
     task = small("rte", 400)
     split, path = written(tmp_path, task)
     damage(path)
-    assert f" cannot be read from {path} (" in complaint(task, split, path)
+    assert str(path) in complaint(task, split, path)
 
 
 def in_shards(folder: Path, rows: Rows, sizes: list[int]) -> list[Path]:
@@ -197,10 +202,10 @@ def test_several_files_are_one_split_in_their_order(tmp_path: Path) -> None:
     paths = in_shards(tmp_path, rows, [7, 1, 12])
     assert load_rows(task, task.evaluation[0], paths)["sentence1"][:] == [row["sentence1"] for row in rows]
     assert load_rows(task, task.evaluation[0], paths, 10)["sentence1"][:] == [row["sentence1"] for row in rows[::2]]
-    assert "has 8 rows" in complaint(task, task.evaluation[0], *paths[:2])
+    assert re.search(r"\b8\b.*\b20\b", complaint(task, task.evaluation[0], *paths[:2]))
     cut(paths[1])
-    assert f"cannot be read from {paths[1]} (" in complaint(task, task.evaluation[0], *paths)
-    assert "has no files" in complaint(task, task.evaluation[0])
+    assert str(paths[1]) in complaint(task, task.evaluation[0], *paths)
+    assert "files" in complaint(task, task.evaluation[0])
 
 
 def test_files_of_one_split_have_the_same_columns(tmp_path: Path) -> None:
@@ -209,7 +214,7 @@ def test_files_of_one_split_have_the_same_columns(tmp_path: Path) -> None:
     for row in rows[10:]:
         row["label"] = float(row["label"])
     said = complaint(task, task.evaluation[0], *in_shards(tmp_path, rows, [10, 10]))
-    assert said.endswith("has files whose columns differ: download them again.")
+    assert "columns" in said
 
 
 @pytest.fixture
@@ -225,9 +230,9 @@ def made_job(tmp_path: Path, name: str = "wnli") -> Any:
 
 
 BROKEN: dict[str, tuple[Callable[[Rows], object], str]] = {
-    "missing column": (lambda rows: [row.pop("sentence2") for row in rows], "has no column 'sentence2'"),
-    "unseen label": (lambda rows: rows[5].update(label=-1), "has unlabelled rows"),
-    "too few rows": (lambda rows: rows.pop(), "has 634 rows and the official one 635"),
+    "missing column": (lambda rows: [row.pop("sentence2") for row in rows], "column 'sentence2'"),
+    "unseen label": (lambda rows: rows[5].update(label=-1), "unlabelled"),
+    "too few rows": (lambda rows: rows.pop(), r"\b634\b.*\b635\b"),
 }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -113,75 +114,55 @@ SCORED = {"quantity": "glue.sst2.accuracy", "model": {"role": "student", "id": "
 TIMED = SCORED | {"quantity": "speed.cpu", "unit": "seconds"}
 PAIRS = [["teacher", 2.0, 1.0], ["student", 2.0, 1.0]]
 VERSUS = {"role": "teacher", "id": "a/teacher"}
-REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "unknown key": (
-        SCORED | {"values": [0.9], "sedes": [1]},
-        "/sedes (glue.sst2.accuracy): unknown key 'sedes', did you mean 'seeds'?",
-    ),
-    "unknown key without a likeness": (
-        SCORED | {"values": [0.9], "weather": "fine"},
-        "/weather (glue.sst2.accuracy): the key 'weather' does not belong here: remove it.",
-    ),
-    "seed twice": (
-        SCORED | {"values": [0.9, 0.8], "seeds": [1, 1]},
-        " (glue.sst2.accuracy): a seed occurs twice: each seed is one run.",
-    ),
-    "fewer seeds than values": (
-        SCORED | {"values": [0.9, 0.8], "seeds": [1]},
-        " (glue.sst2.accuracy): 2 values have 1 seeds: give one seed for each value.",
-    ),
-    "more seeds than values": (
-        SCORED | {"values": [0.9], "seeds": [1, 2]},
-        " (glue.sst2.accuracy): 1 values have 2 seeds: give one seed for each value.",
-    ),
-    "values without seeds": (
-        SCORED | {"values": [0.9, 0.8]},
-        " (glue.sst2.accuracy): several values need a seed each.",
-    ),
-    "neither values nor pairs": (
-        SCORED,
-        " (glue.sst2.accuracy): exactly one of 'values' and 'pairs' must hold numbers.",
-    ),
+# What is wrong, where in the measurement, and what must be said of it.
+REFUSED: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
+    "unknown key": (SCORED | {"values": [0.9], "sedes": [1]}, "/sedes", ("'seeds'",)),
+    "unknown key without a likeness": (SCORED | {"values": [0.9], "weather": "fine"}, "/weather", ("'weather'",)),
+    "seed twice": (SCORED | {"values": [0.9, 0.8], "seeds": [1, 1]}, "", ("seed", "twice")),
+    "fewer seeds than values": (SCORED | {"values": [0.9, 0.8], "seeds": [1]}, "", ("2 value", "1 seed")),
+    "more seeds than values": (SCORED | {"values": [0.9], "seeds": [1, 2]}, "", ("1 value", "2 seed")),
+    "values without seeds": (SCORED | {"values": [0.9, 0.8]}, "", ("values", "seed")),
+    "neither values nor pairs": (SCORED, "", ("'values'", "'pairs'")),
     "values and pairs": (
         TIMED | {"values": [1.0], "pairs": PAIRS, "versus": VERSUS},
-        " (speed.cpu): exactly one of 'values' and 'pairs' must hold numbers.",
+        "",
+        ("'values'", "'pairs'"),
     ),
-    "pairs without versus": (TIMED | {"pairs": PAIRS}, " (speed.cpu): 'pairs' and 'versus' go together."),
-    "versus without pairs": (
-        TIMED | {"values": [1.0], "versus": VERSUS},
-        " (speed.cpu): 'pairs' and 'versus' go together.",
-    ),
+    "pairs without versus": (TIMED | {"pairs": PAIRS}, "", ("'pairs'", "'versus'")),
+    "versus without pairs": (TIMED | {"values": [1.0], "versus": VERSUS}, "", ("'pairs'", "'versus'")),
     "no unit": (
         {key: value for key, value in SCORED.items() if key != "unit"} | {"values": [0.9]},
-        "/unit (glue.sst2.accuracy): 'unit' is missing: add it.",
+        "/unit",
+        ("'unit'",),
     ),
     "no examples": (
         SCORED | {"values": [0.9], "dataset": {"id": "nyu-mll/glue", "split": "validation", "examples": 0}},
-        "/dataset/examples (glue.sst2.accuracy): input should be greater than 0.",
+        "/dataset/examples",
+        (" 0",),
     ),
-    "a number as text": (
-        SCORED | {"values": ["0.9"]},
-        "/values/0 (glue.sst2.accuracy): input should be a valid number.",
-    ),
+    "a number as text": (SCORED | {"values": ["0.9"]}, "/values/0", ("number",)),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_record_that_is_not_whole_is_refused(name: str, tmp_path: Path) -> None:
-    measurement, said = REFUSED[name]
+    measurement, place, words = REFUSED[name]
     path = tmp_path / "evidence.json"
     raw = {"schema": 1, "suite_version": "0.1.0", "created": "2026-11-22", "host": {}}
     path.write_text(json.dumps(raw | {"measurements": [measurement]}), encoding="utf-8")
     with pytest.raises(Mistake) as mistake:
         read_evidence(path)
-    assert str(mistake.value) == f"{path}, /measurements/0{said}"
+    said = str(mistake.value)
+    assert re.search(rf"/measurements/0{place}(?![/\w])", said)
+    assert all(word in said for word in (str(path), measurement["quantity"], *words)), said
+    assert "\n" not in said
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     write_evidence(tmp_path / "new.json", evidence(scored([0.9], {})))
     text = (tmp_path / "new.json").read_text(encoding="utf-8")
     (tmp_path / "new.json").write_text(text.replace('"schema": 2', '"schema": 3'), encoding="utf-8")
-    with pytest.raises(Mistake, match=r"has schema 3, and this suite reads up to 2: update the suite\.$"):
+    with pytest.raises(Mistake, match=r"\bschema 3\b.*\b2\b.*update"):
         read_evidence(tmp_path / "new.json")
 
 

@@ -77,7 +77,7 @@ def test_a_write_that_fails_leaves_the_old_file_whole(
     write(path, "old")
     monkeypatch.setattr(owner, name, full_disk)
     said = refused(path)
-    assert said == f"{path} cannot be written (No space left on device): make room there."
+    assert all(word in said for word in (str(path), "No space left on device", "room"))
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.json", "old")]
 
 
@@ -114,8 +114,8 @@ def test_until_it_is_renamed_the_new_text_is_in_another_file(tmp_path: Path, mon
 def test_a_folder_that_cannot_be_written_to_is_a_mistake(below: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     said = refused(tmp_path / "file" / below)
-    assert said.startswith(f"{tmp_path / 'file' / below} cannot be written (")
-    assert said.endswith("): choose a folder that can be written to.")
+    assert str(tmp_path / "file" / below) in said
+    assert "folder" in said.replace(str(tmp_path / "file" / below), "")
     assert_one_sentence(said)
 
 
@@ -126,60 +126,57 @@ def test_a_folder_of_that_name_is_a_mistake(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    assert complaint(tmp_path / "no.json") == f"{tmp_path / 'no.json'} does not exist: check the name."
+    said = complaint(tmp_path / "no.json")
+    assert str(tmp_path / "no.json") in said
+    assert "exist" in said
+    assert_one_sentence(said)
 
 
 def test_a_folder_instead_of_a_file_is_named(tmp_path: Path) -> None:
-    assert complaint(tmp_path) == f"{tmp_path} cannot be read (Is a directory): give a file."
+    said = complaint(tmp_path)
+    assert str(tmp_path) in said
+    assert "Is a directory" in said
+    assert_one_sentence(said)
 
 
-NO_SCHEMA = ", /schema: a whole number is missing, so this is no file of this suite's."
-READ = {
-    "not UTF-8": (b"\xff\xfe{", " is not a UTF-8 text file: give a JSON file written by this suite."),
-    "not JSON": (b'{"schema": }', " is not JSON: Expecting value at line 1, column 12."),
-    "empty": (b"", " is not JSON: Expecting value at line 1, column 1."),
-    "newer schema": (b'{"schema": 3}', " has schema 3, and this suite reads up to 2: update the suite."),
-    "no schema": (b'{"schema": 0}', " has schema 0, and there is none before 1: give a file of this suite."),
-    "less than none": (b'{"schema": -1}', " has schema -1, and there is none before 1: give a file of this suite."),
-    "list": (b"[]", NO_SCHEMA),
-    "missing schema": (b"{}", NO_SCHEMA),
-    "schema in words": (
-        b'{"schema": "1"}',
-        ", /schema: a whole number is missing, so this is no file of this suite's.",
-    ),
-    "schema true": (b'{"schema": true}', NO_SCHEMA),
+READ: dict[str, tuple[bytes, tuple[str, ...]]] = {
+    "not UTF-8": (b"\xff\xfe{", ("UTF-8",)),
+    "not JSON": (b'{"schema": }', ("JSON", "line 1", "column 12")),
+    "empty": (b"", ("JSON", "line 1", "column 1")),
+    "newer schema": (b'{"schema": 3}', ("schema 3", " 2", "update")),
+    "no schema": (b'{"schema": 0}', ("schema 0", " 1")),
+    "less than none": (b'{"schema": -1}', ("schema -1", " 1")),
+    "list": (b"[]", ("/schema",)),
+    "missing schema": (b"{}", ("/schema",)),
+    "schema in words": (b'{"schema": "1"}', ("/schema",)),
+    "schema true": (b'{"schema": true}', ("/schema",)),
     "misspelt key": (
         b'{"schema": 1, "leaves": [{"id": "a"}, {"id": "b", "cuont": 2}]}',
-        ", /leaves/1/cuont (b): unknown key 'cuont', did you mean 'count'?",
+        ("/leaves/1/cuont", "(b)", "'count'"),
     ),
-    "misspelt key that is needed": (
-        b'{"schema": 1, "leaves": [{"idd": "a"}]}',
-        ", /leaves/0/idd: unknown key 'idd', did you mean 'id'?",
-    ),
-    "key with a slash": (b'{"schema": 1, "a/b~c": 1}', ", /a~1b~0c: the key 'a/b~c' does not belong here: remove it."),
-    "unknown key": (
-        b'{"schema": 1, "weather": "fine"}',
-        ", /weather: the key 'weather' does not belong here: remove it.",
-    ),
-    "missing key": (b'{"schema": 1, "leaves": [{}]}', ", /leaves/0/id: 'id' is missing: add it."),
+    "misspelt key that is needed": (b'{"schema": 1, "leaves": [{"idd": "a"}]}', ("/leaves/0/idd", "'id'")),
+    "key with a slash": (b'{"schema": 1, "a/b~c": 1}', ("/a~1b~0c", "'a/b~c'")),
+    "unknown key": (b'{"schema": 1, "weather": "fine"}', ("/weather", "'weather'")),
+    "missing key": (b'{"schema": 1, "leaves": [{}]}', ("/leaves/0/id", "'id'")),
     "text for a number": (
         b'{"schema": 1, "leaves": [{"id": "b", "count": "2"}]}',
-        ", /leaves/0/count (b): input should be a valid integer.",
+        ("/leaves/0/count", "(b)", "integer"),
     ),
     "three mistakes": (
         b'{"schema": 1, "leaves": [{"id": "b", "count": 0}, {"id": "c", "count": -1}, {}]}',
-        ", /leaves/0/count (b): input should be greater than 0 (2 more mistakes in this file).",
+        ("/leaves/0/count", "(b)", " 0", "2 more"),
     ),
 }
 
 
 @pytest.mark.parametrize("name", READ)
 def test_every_mistake_in_a_file_is_one_sentence(name: str, tmp_path: Path) -> None:
-    content, said = READ[name]
+    content, words = READ[name]
     path = tmp_path / "tree.json"
     path.write_bytes(content)
     found = complaint(path, schema=2)
-    assert found == f"{path}{said}"
+    assert all(word in found for word in (str(path), *words)), found
+    assert bool(re.search(r"\d more", found)) == (name == "three mistakes")
     assert_one_sentence(found)
 
 
@@ -187,13 +184,15 @@ def test_a_second_mistake_is_counted_and_a_slip_only_once(tmp_path: Path) -> Non
     path = tmp_path / "tree.json"
     path.write_text('{"schema": 1, "leaves": [{"idd": "a"}, {"id": "b", "count": 0}]}')
     said = complaint(path, schema=2)
-    assert said.startswith(f"{path}, /leaves/0/idd: unknown key 'idd', did you mean 'id'? (1 more mistake")
+    assert all(word in said for word in (str(path), "/leaves/0/idd", "'id'", "1 more"))
     assert_one_sentence(said)
 
 
 def test_a_mistake_of_the_whole_file_has_no_pointer(tmp_path: Path) -> None:
     (tmp_path / "tree.json").write_text("[]")
-    assert complaint(tmp_path / "tree.json") == f"{tmp_path / 'tree.json'}: input should be an object."
+    said = complaint(tmp_path / "tree.json")
+    assert str(tmp_path / "tree.json") in said
+    assert "/" not in said.replace(str(tmp_path / "tree.json"), "")
 
 
 def test_an_older_schema_is_read(tmp_path: Path) -> None:
@@ -211,5 +210,5 @@ def test_an_older_schema_is_read(tmp_path: Path) -> None:
 def test_json_that_python_refuses_is_a_mistake_too(text: str, tmp_path: Path) -> None:
     (tmp_path / "tree.json").write_text(text)
     said = complaint(tmp_path / "tree.json", schema=2)
-    assert said.startswith(f"{tmp_path / 'tree.json'} is nested too deeply or holds a number of thousands of digits")
+    assert all(word in said for word in (str(tmp_path / "tree.json"), "nested", "digits"))
     assert_one_sentence(said)

@@ -152,9 +152,9 @@ def test_a_shape_from_counted_parameters_is_within_one_percent() -> None:
 
 
 def test_what_no_formula_knows_is_refused_in_a_sentence() -> None:
-    with pytest.raises(Mistake, match="a model of type roberta is not known by formula"):
+    with pytest.raises(Mistake, match=r"\broberta\b"):
         shape_of({"model_type": "roberta"})
-    with pytest.raises(Mistake, match="no intermediate_size"):
+    with pytest.raises(Mistake, match=r"\bintermediate_size\b"):
         shape_of({"model_type": "bert", **{name: size for name, size in BERT.items() if "inter" not in name}})
 
 
@@ -250,7 +250,7 @@ def test_no_part_of_the_line_is_negative_and_no_forecast_is_free(times: list[flo
 def test_a_device_that_waits_for_launches_gets_an_upper_estimate_that_says_so() -> None:
     samples = [(32, 32, 0.020), (32, 128, 0.019)]
     line = fitted(TEACHER, "a device", "bf16", samples)
-    assert "upper estimates" in line.note
+    assert "upper" in line.note
     for batch, length, seconds in samples:
         assert seconds <= line.seconds(1, training(TEACHER, batch * length, length)) <= 2.2 * seconds
 
@@ -262,7 +262,7 @@ def test_a_line_that_would_start_below_zero_runs_through_the_origin() -> None:
 
 def test_a_calibration_without_time_is_refused() -> None:
     for samples in ([], [(4, 32, 0.0)]):
-        with pytest.raises(ValueError, match="steps that took time"):
+        with pytest.raises(ValueError, match="calibration"):
             fitted(TEACHER, "a device", "fp32", samples)
 
 

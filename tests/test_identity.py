@@ -268,7 +268,7 @@ def test_a_key_does_not_change_in_the_middle_of_a_run(copy: Path, data: Path) ->
 
 def test_what_cannot_be_loaded_is_a_sentence_before_anything_is_trained(copy: Path, data: Path) -> None:
     (copy / "config.json").write_text("{")
-    with pytest.raises(Mistake, match=r"config\.json is no JSON: save the model there again\.$"):
+    with pytest.raises(Mistake, match=r"\bconfig\.json\b.*\bJSON\b"):
         assert job_on(str(copy), data).key
 
 

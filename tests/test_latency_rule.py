@@ -1,6 +1,7 @@
 """When a ratio of times may be judged: judge/latency.py, and the pairs of judge/pool.py."""
 
 import math
+import re
 
 import pytest
 from scipy import stats
@@ -73,7 +74,8 @@ def test_the_rule_is_five_percent_and_five_launches():
 @pytest.mark.parametrize("count", [1, 4])
 def test_a_ratio_within_5_percent_of_its_bound_is_held_below_five_launches(ratio, count):
     estimate = speedup(launches(*[ratio] * count), BOUND)
-    assert estimate.hold == f"{ratio:.3f} is within 5 % of the bound 1.595: it takes 5 launches to decide that"
+    assert estimate.hold is not None
+    assert all(word in estimate.hold for word in (f"{ratio:.3f}", "5 %", "1.595", "5 launches"))
     assert judge(CLAIM, estimate).verdict is Outcome.INCONCLUSIVE
 
 
@@ -118,8 +120,8 @@ def test_five_launches_decide_what_is_close_unless_they_differ_too_much(ratios, 
 
 def test_the_count_of_pairs_and_the_ratio_of_sums_are_said():
     notes = speedup(launches(1.8, 1.8), BOUND).notes
-    assert "80 interleaved pairs in 2 launch(es)" in notes
-    assert "ratio of the summed seconds, shown and never judged: 1.800" in notes
+    assert any(re.search(r"\b80\b.*\bpairs\b.*\b2\b.*\blaunch", note) for note in notes)
+    assert any(re.search(r"\bsum.*\b1\.800\b", note) for note in notes)
 
 
 def test_what_launches_cannot_settle_has_no_number_of_seeds():
@@ -135,14 +137,14 @@ def test_a_time_that_is_not_positive_and_finite_is_refused(seconds, place):
     broken = list(pairs(1.8)[7])
     broken[place] = seconds
     bad = launch(1.8, 1, pairs=(*pairs(1.8), tuple(broken)))
-    with pytest.raises(BadMeasurement, match=r"latency\.cpu holds a time of"):
+    with pytest.raises(BadMeasurement, match=rf"latency\.cpu\b.*{seconds}"):
         speedup([launch(1.8), bad], BOUND)
 
 
 @pytest.mark.parametrize("first", ["teacher", "student"])
 def test_pairs_in_one_order_only_are_refused(first):
     bad = launch(1.8, 1, pairs=tuple(pair for pair in pairs(1.8) if pair[0] == first))
-    with pytest.raises(BadMeasurement, match=r"latency\.cpu was measured in one order only"):
+    with pytest.raises(BadMeasurement, match=r"latency\.cpu\b.*\border\b"):
         speedup([launch(1.8), bad], BOUND)
 
 
@@ -154,13 +156,13 @@ def test_models_timed_once_are_shown_and_never_decided(teacher, student):
     verdict = judge(CLAIM, single_pass(teacher, student))
     assert verdict.value == pytest.approx(teacher / student)
     assert (verdict.verdict, verdict.interval) == (Outcome.INCONCLUSIVE, None)
-    assert "each model was timed once" in verdict.reason
+    assert "once" in verdict.reason
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, math.nan, math.inf])
 def test_a_total_that_is_not_positive_and_finite_is_refused(seconds):
     for teacher, student in ((seconds, 1.0), (1.0, seconds)):
-        with pytest.raises(BadMeasurement, match="a time of"):
+        with pytest.raises(BadMeasurement, match=str(seconds)):
             single_pass(teacher, student)
 
 
@@ -187,7 +189,7 @@ def test_the_same_launch_recorded_twice_counts_once():
 
 
 def test_the_same_launch_with_other_pairs_names_both_files():
-    with pytest.raises(Mistake, match=r"\(launch 0\) is recorded in one\.json and in two\.json"):
+    with pytest.raises(Mistake, match=r"latency\.cpu\b.*\blaunch 0\b.*\bone\.json\b.*\btwo\.json\b"):
         found(("one.json", evidence(launch(1.6))), ("two.json", evidence(launch(1.7))))
 
 

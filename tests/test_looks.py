@@ -77,10 +77,8 @@ def test_seeds_may_be_added_once_and_then_both_sets_count_as_two_looks(looks: Pa
         assert Looks(looks, FAMILY).take((42, 43, 44), "") == 2
     assert Looks(looks, FAMILY).take((43, 42), "") == 2
     for seeds in ((42,), (42, 43, 44, 45), (7, 8)):
-        assert refused(looks, seeds) == (
-            "BERT-base on RTE was judged with the seeds 42, 43 and with 42, 43, 44: a third choice of seeds would be "
-            "no test any more, so give --seeds one of these, or leave it out for the recipe's own."
-        )
+        said = refused(looks, seeds)
+        assert all(word in said for word in ("BERT-base on RTE", "42, 43 ", "42, 43, 44", "--seeds"))
     assert Looks(looks, FAMILY).take((44, 43, 42), "") == 2
     assert json.loads((looks / f"{FAMILY}.json").read_text()) == [[42, 43], [42, 43, 44]]
 
@@ -102,15 +100,15 @@ def test_a_damaged_file_is_a_sentence_and_stays(text: str, looks: Path) -> None:
     Looks(looks, FAMILY).take((42,), "")
     path = looks / f"{FAMILY}.json"
     path.write_text(text)
-    assert refused(looks, (42,)) == (
-        f"{path} cannot be read: remove it, and say in your report that seeds may have been added."
-    )
+    said = refused(looks, (42,))
+    assert str(path) in said
+    assert "remove" in said
     assert path.read_text() == text
 
 
 def test_a_folder_that_cannot_be_written_to_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert "cannot be" in refused(tmp_path / "file" / "looks", (1,))
+    assert str(tmp_path / "file") in refused(tmp_path / "file" / "looks", (1,))
 
 
 def look_at_once(looks: str, seed: int, ready: Barrier) -> None:
@@ -230,7 +228,8 @@ def test_a_measurement_says_what_it_was_made_from() -> None:
     assert (matched.seeds, matched.planned, matched.unit, matched.look) == (SEEDS, SEEDS, "fraction", 1)
     assert (matched.engine, matched.precision, matched.duration_s) == ("trainer/1", "fp32", 180.1)
     # They are made up, with a host that this one is not.
-    assert matched.note == "run on another host than it was recorded on (a processor)"
+    assert matched.note is not None
+    assert all(word in matched.note for word in (" host", "a processor"))
     assert matched.constant == ()
 
 
@@ -250,8 +249,10 @@ def test_what_runs_were_made_on_is_said_once_for_each(tmp_path: Path) -> None:
         "torch": "2.13.0, unknown",
         "transformers": "5.23.0, unknown",
     }
-    elsewhere = "run on another host than it was recorded on (an accelerator)"
-    assert measurement.note == f"its head came along; short of room; {elsewhere}"
+    assert measurement.note is not None
+    head, room, elsewhere = measurement.note.split("; ")
+    assert (head, room) == ("its head came along", "short of room")
+    assert all(word in elsewhere for word in (" host", "an accelerator"))
 
 
 def test_a_run_of_constant_predictions_is_a_failed_one() -> None:
@@ -268,9 +269,7 @@ def test_a_second_look_is_judged_at_the_higher_level() -> None:
     assert found("rte", evidence_of(jobs, results, 2)).level == LEVEL_AFTER_EXTENSION
 
 
-@pytest.mark.parametrize(
-    ("value", "said"), [(math.nan, "is nan for seed 44: no score"), (math.inf, "is inf for seed 44: no score")]
-)
+@pytest.mark.parametrize(("value", "said"), [(math.nan, r"\bnan\b.*\bseed 44\b"), (math.inf, r"\binf\b.*\bseed 44\b")])
 def test_a_score_that_is_no_number_is_never_judged(value: float, said: str, tmp_path: Path) -> None:
     jobs = jobs_of("mrpc")
     results = [result_of(job, value if job.seed == 44 else 0.8) for job in jobs]
@@ -285,7 +284,7 @@ def test_scores_over_a_part_of_the_examples_are_never_judged() -> None:
     jobs = jobs_of("mrpc")
     results = [result_of(job, 0.8) for job in jobs]
     short = results[1].model_copy(update={"examples": dict.fromkeys(results[1].examples, 400)})
-    with pytest.raises(BadMeasurement, match="was taken over 400 examples, and the data set has 408"):
+    with pytest.raises(BadMeasurement, match=r"\b400\b.*\b408\b"):
         found("mrpc", evidence_of(jobs, [results[0], short, results[2]]))
 
 

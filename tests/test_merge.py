@@ -1,6 +1,7 @@
 """`python -m report merge`: one file for each host, nothing lost or replaced, the same bytes in whatever order."""
 
 import json
+import re
 import shutil
 from itertools import permutations
 from pathlib import Path
@@ -108,7 +109,7 @@ def test_two_values_of_one_measurement_are_an_error_that_names_both_files(tmp_pa
     one = file(tmp_path / "one.json", scored({1: 0.91}))
     other = file(tmp_path / "other.json", scored({1: 0.90}))
     for order in ([one, other], [other, one]):
-        with pytest.raises(Mistake, match=r"glue\.sst2\.accuracy of a/student \(seed 1\)") as mistake:
+        with pytest.raises(Mistake, match=r"glue\.sst2\.accuracy\b.*\ba/student\b.*\bseed 1\b") as mistake:
             merge(tmp_path / "out.json", order)
         assert str(one) in str(mistake.value)
         assert str(other) in str(mistake.value)
@@ -127,12 +128,12 @@ def test_a_weaker_record_never_takes_the_place_of_a_stronger_one(tmp_path: Path)
 def test_one_file_does_not_take_two_hosts_and_a_folder_does(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["merge", str(tmp_path / "out.json"), str(CPU), str(STUDY)]) == 2
     said = capsys.readouterr().err
-    assert f"{CPU} was recorded on AMD EPYC, 2 cores and {STUDY} on the study's GPU host" in said
-    assert f"give a folder instead of {tmp_path / 'out.json'}, which gets a file for each." in said
+    hosts = f"{CPU}.*AMD EPYC, 2 cores.*{STUDY}.*the study's GPU host.*folder.*{tmp_path / 'out.json'}"
+    assert re.search(hosts, said)
     assert main(["merge", str(tmp_path / "set"), str(CPU), str(STUDY)]) == 0
     names = sorted(path.name for path in (tmp_path / "set").iterdir())
     assert [name[:-14] for name in names] == ["amd-epyc", "the-study-s-gpu-host-which-it-does-not-describe"]
-    assert "27 measurements from" in capsys.readouterr().out
+    assert re.search(rf"\b27 measurements\b.*{CPU}", capsys.readouterr().out)
 
 
 def test_what_is_new_joins_the_folders_file_of_its_host_and_leaves_the_others_alone(tmp_path: Path) -> None:
@@ -153,7 +154,7 @@ def test_two_files_of_one_host_in_the_folder_are_not_guessed_between(tmp_path: P
     for name in ("a", "b"):
         file(tmp_path / "set" / f"{name}.json", scored({1: 0.9}))
     new = file(tmp_path / "new.json", scored({2: 0.9}))
-    with pytest.raises(Mistake, match=r"a\.json and \S+b\.json are of the same host: merge them first"):
+    with pytest.raises(Mistake, match=r"\ba\.json\b.*\bb\.json\b.*python -m report merge"):
         merge(tmp_path / "set", [new])
 
 
@@ -165,18 +166,18 @@ def test_another_gpu_or_driver_is_another_host(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "sentence"),
+    ("text", "words"),
     [
-        (None, "does not exist: check the name."),
-        ("{", "is not JSON:"),
-        ('{"schema": 9}', "has schema 9, and this suite reads up to 2: update the suite."),
-        ('{"verdicts": {}}', "/schema: a whole number is missing, so this is no file of this suite's."),
-        ('{"schema": 1, "verdicts": {}}', "is a file of verdicts, and not of evidence: give one of evidence."),
-        ('{"schema": 1, "measurement": []}', "/measurement: unknown key 'measurement', did you mean 'measurements'?"),
+        (None, ("exist",)),
+        ("{", ("JSON",)),
+        ('{"schema": 9}', ("schema 9", " 2", "update")),
+        ('{"verdicts": {}}', ("/schema",)),
+        ('{"schema": 1, "verdicts": {}}', ("verdicts", "evidence")),
+        ('{"schema": 1, "measurement": []}', ("/measurement", "'measurements'")),
     ],
 )
 def test_a_file_that_is_no_evidence_is_refused_in_a_sentence(
-    text: str | None, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture
+    text: str | None, words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     if text is not None:
         (tmp_path / "bad.json").write_text(text)
@@ -185,30 +186,32 @@ def test_a_file_that_is_no_evidence_is_refused_in_a_sentence(
     assert said.startswith(str(tmp_path / "bad.json"))
     assert said.count("\n") == 1
     assert "Traceback" not in said
-    assert sentence in said
+    assert all(word in said.removeprefix(str(tmp_path / "bad.json")) for word in words), said
     assert not (tmp_path / "out.json").exists()
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     (tmp_path / "empty").mkdir()
     assert main(["merge", str(tmp_path / "out.json"), str(tmp_path / "empty")]) == 2
-    assert "empty is a folder without a .json file: give one that holds evidence." in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"{tmp_path / 'empty'} " in said
+    assert ".json" in said.replace(str(tmp_path), "")
 
 
 def test_an_edited_number_is_not_merged(tmp_path: Path) -> None:
     text = STUDY.read_text(encoding="utf-8")
     (tmp_path / "edited.json").write_text(text.replace("0.4356146646972585", "0.5356146646972585"), encoding="utf-8")
-    with pytest.raises(Mistake, match=r"/measurements/1 .glue.cola.\S+ of distilbert.* digest differs"):
+    with pytest.raises(Mistake, match=r"/measurements/1\b.*glue\.cola\.\S+.*distilbert.*\bdigest\b"):
         merge(tmp_path / "out.json", [tmp_path / "edited.json"])
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda raw: raw["measurements"].pop(), "34 of them, of which the file now holds 33"),
-        (lambda raw: raw["measurements"].reverse(), r"/measurements/0 .* \(and 33 more\)"),
-        (lambda raw: raw.pop("digest"), "the measurements are not those that were written"),
-        (lambda raw: raw["digests"].pop(), "33 of them, of which the file now holds 34"),
+        (lambda raw: raw["measurements"].pop(), r"\b34\b.*\b33\b.*\bdigest\b"),
+        (lambda raw: raw["measurements"].reverse(), r"/measurements/0\b.*\b33 more\b.*\bdigest\b"),
+        (lambda raw: raw.pop("digest"), r"\bmeasurements\b.*\bdigest\b"),
+        (lambda raw: raw["digests"].pop(), r"\b33\b.*\b34\b.*\bdigest\b"),
     ],
 )
 def test_a_measurement_that_was_taken_out_or_moved_is_noticed(change: Any, words: str, tmp_path: Path) -> None:
@@ -270,7 +273,7 @@ def test_a_folder_of_evidence_is_judged_and_an_empty_one_refused(tmp_path: Path)
     (tmp_path / "nothing").mkdir()
     done = project.run("claims/", "--evidence", "nothing")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "nothing is a folder without a .json file" in done.stdout + done.stderr
+    assert re.search(r"\bnothing\b.*\.json\b", (done.stdout + done.stderr).split("ERROR: ", 1)[1])
 
 
 def test_a_host_keeps_its_file_whatever_drivers_came_between(tmp_path: Path) -> None:

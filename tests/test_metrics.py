@@ -3,6 +3,7 @@
 import math
 import os
 import random
+import re
 import subprocess
 import sys
 import warnings
@@ -368,123 +369,82 @@ def _judged(name: str, measurements: list[Measurement]) -> Scores:
 # What cannot be scored
 
 NAN, INFINITY = float("nan"), float("inf")
-REFUSED: dict[str, tuple[FineTuned, Any, Any, str]] = {
-    "nothing": (MRPC, [], [], "MRPC: there is nothing to score: give at least one example."),
-    "no text": (SQUAD, [], [], "SQuAD v1.1: there is nothing to score: give at least one example."),
-    "no predictions": (MRPC, None, [1], "MRPC: the predictions are missing: give one for each example."),
-    "no references": (MRPC, [1], None, "MRPC: the references are missing: give one for each example."),
-    "too few": (MRPC, [1], [1, 0], "MRPC: the predictions are 1 and the references 2: give as many of each."),
-    "too few texts": (
-        SQUAD,
-        *answered(["a", "b"], [["a"]]),
-        "SQuAD v1.1: the predictions are 2 and the references 1: give as many of each.",
-    ),
-    "a class too many": (MNLI, [0, 3], [0, 1], "MNLI: prediction 1 is class 3, and the classes are 0 to 2."),
-    "a hidden label": (COLA, [0, 1], [-1, -1], "CoLA: reference 0 is class -1, and the classes are 0 to 1."),
-    "a probability": (
-        MRPC,
-        [0.7],
-        [1],
-        "MRPC: the predictions are float64, not whole numbers: give the class of each example.",
-    ),
-    "truth": (
-        MRPC,
-        [True],
-        [1],
-        "MRPC: the predictions are bool, not whole numbers: give the class of each example.",
-    ),
-    "names": (
-        MRPC,
-        [1],
-        ["equivalent"],
-        "MRPC: the references are <U10, not whole numbers: give the class of each example.",
-    ),
-    "logits": (
-        MRPC,
-        [[0.1, 0.9]],
-        [1],
-        "MRPC: the predictions have the shape (1, 2): give one number for each example.",
-    ),
-    "ragged": (
-        MRPC,
-        [[1], [1, 0]],
-        [1, 1],
-        "MRPC: the predictions are no array of numbers: give one number for each example.",
-    ),
-    "nan": (STSB, [1.0, NAN], [1, 2], "STS-B: prediction 1 is nan: a correlation needs finite numbers."),
-    "infinite": (STSB, [INFINITY, 1.0], [1, 2], "STS-B: prediction 0 is inf: a correlation needs finite numbers."),
-    "a label of nan": (STSB, [1.0, 2.0], [NAN, 2], "STS-B: reference 0 is nan: a correlation needs finite numbers."),
-    "number as text": (
-        STSB,
-        ["1", "2"],
-        [1, 2],
-        "STS-B: the predictions are <U1, not numbers: give one number for each example.",
-    ),
-    "equal labels": (
-        STSB,
-        [1.0, 2.0],
-        [3.0, 3.0],
-        "STS-B: the references are all 3: a correlation needs some that differ.",
-    ),
-    "one label": (STSB, [1.0], [2.5], "STS-B: the references are all 2.5: a correlation needs some that differ."),
+# The last of each are words of the sentence beside the task's name, in their order, with anything between.
+REFUSED: dict[str, tuple[FineTuned, Any, Any, tuple[str, ...]]] = {
+    "nothing": (MRPC, [], [], ("nothing",)),
+    "no text": (SQUAD, [], [], ("nothing",)),
+    "no predictions": (MRPC, None, [1], ("prediction", "missing")),
+    "no references": (MRPC, [1], None, ("reference", "missing")),
+    "too few": (MRPC, [1], [1, 0], ("prediction", " 1 ", "reference", " 2")),
+    "too few texts": (SQUAD, *answered(["a", "b"], [["a"]]), ("prediction", " 2 ", "reference", " 1")),
+    "a class too many": (MNLI, [0, 3], [0, 1], ("prediction 1 ", "class 3", "0 to 2")),
+    "a hidden label": (COLA, [0, 1], [-1, -1], ("reference 0 ", "class -1", "0 to 1")),
+    "a probability": (MRPC, [0.7], [1], ("prediction", "float64", "class")),
+    "truth": (MRPC, [True], [1], ("prediction", "bool", "class")),
+    "names": (MRPC, [1], ["equivalent"], ("reference", "<U10", "class")),
+    "logits": (MRPC, [[0.1, 0.9]], [1], ("prediction", "(1, 2)")),
+    "ragged": (MRPC, [[1], [1, 0]], [1, 1], ("prediction", "array")),
+    "nan": (STSB, [1.0, NAN], [1, 2], ("prediction 1 ", "nan")),
+    "infinite": (STSB, [INFINITY, 1.0], [1, 2], ("prediction 0 ", "inf")),
+    "a label of nan": (STSB, [1.0, 2.0], [NAN, 2], ("reference 0 ", "nan")),
+    "number as text": (STSB, ["1", "2"], [1, 2], ("prediction", "<U1")),
+    "equal labels": (STSB, [1.0, 2.0], [3.0, 3.0], ("reference", " 3")),
+    "one label": (STSB, [1.0], [2.5], ("reference", " 2.5")),
     "a number for an answer": (
         SQUAD,
         [{"id": "q0", "prediction_text": 3}],
         answered([], [["a"]])[1],
-        "SQuAD v1.1: prediction 0 is {'id': 'q0', 'prediction_text': 3}: "
-        'give {"id", "prediction_text"}, with None for no text.',
+        ("prediction 0 ", "{'id': 'q0', 'prediction_text': 3}", '{"id", "prediction_text"}'),
     ),
     "an answer without its question": (
         SQUAD,
         ["a"],
         answered([], [["a"]])[1],
-        'SQuAD v1.1: prediction 0 is \'a\': give {"id", "prediction_text"}, with None for no text.',
+        ("prediction 0 ", "'a'", '{"id", "prediction_text"}'),
     ),
     "answers of other questions": (
         SQUAD,
         answered(["a", "b"], [])[0][::-1],
         answered([], [["a"], ["b"]])[1],
-        "SQuAD v1.1: prediction 0 answers 'q1' and reference 0 is of 'q0': give both in the same order.",
+        ("prediction 0 ", "'q1'", "reference 0 ", "'q0'"),
     ),
     "no gold": (
         SQUAD,
         *answered(["a"], [[]]),
-        "SQuAD v1.1: reference 0 is {'id': 'q0', 'answers': {'text': [], 'an...: "
-        'give {"id", "answers"}, whose "text" has a gold answer.',
+        ("reference 0 ", "{'id': 'q0', 'answers': {'text': [], 'an...", '{"id", "answers"}', '"text"'),
     ),
     "one gold for a list": (
         SQUAD,
         answered(["a"], [])[0],
         [{"id": "q0", "answers": {"text": "a"}}],
-        "SQuAD v1.1: reference 0 is {'id': 'q0', 'answers': {'text': 'a'}}: "
-        'give {"id", "answers"}, whose "text" has a gold answer.',
+        ("reference 0 ", "{'id': 'q0', 'answers': {'text': 'a'}}", '{"id", "answers"}', '"text"'),
     ),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_scored_is_refused_in_a_sentence(case: str) -> None:
-    task, predictions, references, sentence = REFUSED[case]
+    task, predictions, references, words = REFUSED[case]
     with pytest.raises(Unscorable) as refused:
         score(task, predictions, references)
-    assert str(refused.value) == sentence
+    assert re.fullmatch(".*".join(map(re.escape, (task.label, *words))) + r".*\.", str(refused.value))
 
 
 def test_tensors_that_are_no_arrays_are_refused_in_a_sentence() -> None:
     torch = pytest.importorskip("torch", reason="needs torch for its tensors")
-    with pytest.raises(Unscorable, match="no array of numbers"):
+    with pytest.raises(Unscorable, match="array"):
         score(STSB, torch.tensor([1.0, 2.0], dtype=torch.bfloat16), [1, 2])
 
 
 @pytest.mark.parametrize("metric", [Accuracy, MatthewsCorrelation, PearsonAndSpearman])
 def test_computing_before_anything_was_added_is_refused(metric: type[OfflineMetric]) -> None:
-    with pytest.raises(Unscorable, match="nothing to score"):
+    with pytest.raises(Unscorable, match="nothing"):
         metric().compute()
 
 
 def test_a_task_measured_in_what_no_metric_gives_is_refused() -> None:
     split = replace(MRPC.evaluation[0], quantities=(("bleu", "glue.mrpc.bleu"),))
-    with pytest.raises(Unscorable, match=r"^MRPC is measured in bleu, which no metric of this suite gives\.$"):
+    with pytest.raises(Unscorable, match=r"^MRPC\b.*\bbleu\b"):
         metric_for(replace(MRPC, evaluation=(split,)))
 
 

@@ -1,5 +1,6 @@
 """The block for a model card: what the hub's own library reads back, and what never gets onto a card."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_the_hubs_own_library_reads_every_score_back(baselines: Baselines) -> No
     assert (mismatched.dataset_type, mismatched.dataset_name) == ("nyu-mll/glue", "GLUE MNLI, mismatched")
     assert mismatched.dataset_revision == "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
     assert mismatched.metric_value == pytest.approx(0.93)
-    assert mismatched.metric_name == "Accuracy, mean of 3 seeds, recipe 'paper'"
+    assert re.search(r"Accuracy\b.*\bmean\b.*\b3\b.*\bpaper\b", mismatched.metric_name)
     squad = by_name["plain_text", "validation", "exact_match"]
     assert (squad.task_type, squad.metric_value) == ("question-answering", pytest.approx(93.0))
     assert by_name["plain_text", "test", "accuracy"].dataset_type == "stanfordnlp/imdb"
@@ -124,9 +125,9 @@ def test_a_failed_run_is_not_averaged_away(baselines: Baselines) -> None:
     failed = measured("glue.rte.accuracy", 277, values=(0.7, 0.71, 0.47))
     [text] = model_cards(evidence(failed), baselines).values()
     [result] = yaml.safe_load(text)["model-index"][0]["results"]
-    assert result["metrics"] == [
-        {"type": "accuracy", "value": 0.7, "name": "Accuracy, median of 3 seeds, recipe 'paper'"}
-    ]
+    [metric] = result["metrics"]
+    assert re.search(r"Accuracy\b.*\bmedian\b.*\b3\b.*\bpaper\b", metric.pop("name"))
+    assert metric == {"type": "accuracy", "value": 0.7}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,7 @@ def test_both_models_of_a_pair_get_a_card_and_the_same_one_whatever_the_order(ba
 def test_two_files_that_disagree_make_no_card(baselines: Baselines) -> None:
     [(_, one)] = evidence(measured("glue.rte.accuracy", 277))
     [(_, other)] = evidence(measured("glue.rte.accuracy", 277, values=(0.5, 0.6, 0.7)))
-    with pytest.raises(Mistake, match=r"is recorded in a\.json and in b\.json with two different values"):
+    with pytest.raises(Mistake, match=r"glue\.rte\.accuracy\b.*\ba\.json\b.*\bb\.json\b"):
         model_cards([("a.json", one), ("b.json", other)], baselines)
 
 

@@ -1,5 +1,6 @@
 import base64
 import hashlib
+import html
 import json
 import math
 import os
@@ -19,16 +20,19 @@ from judge.baselines import load_baselines
 from judge.evidence import Evidence, Host, Measurement, Model, RecipeUsed, digest, read_evidence, write_evidence
 from judge.files import Mistake, pretty
 from judge.verdicts import SCHEMA, Outcome, Verdict, VerdictFile, without_measurement
-from report.page.answer import answer
+from report.page.answer import QUESTION, answer
 from report.page.forest import PIXEL, SPAN, row
+from report.page.origins import NOT_DESCRIBED, NOT_GIVEN
 from report.page.render import write_page
 from report.page.safe import sampled
 from report.page.sources import Source
+from report.page.sources import look as look_of
 from tests.project import ROOT, Project
 
 BASELINES = load_baselines(ROOT / "baselines")
 STUDY = ROOT / "evidence" / "prior-study.json"
 CPU = ROOT / "evidence" / "cpu.json"
+STUDYS_HOST = str(read_evidence(STUDY).host.name)
 PAPERS = len(BASELINES.paper.claims)
 PROMISES = ("size.reduction", "speed.cpu_full_pass", "glue.retention")
 VOID = {"meta", "br", "link", "img", "hr", "input"}
@@ -102,6 +106,24 @@ def sentence(page: str) -> str:
     return Parsed(found[1]).text.replace("\u00a0", " ")
 
 
+def told(said: str, number: str, word: str, first: str = "") -> bool:
+    """Whether the answer says of so many promises how they came out, and names this one first."""
+    return bool(re.search(rf"\b{number}\b[^(;]*(?<!not ){word} \({re.escape(first)}", said))
+
+
+def findings(page: str) -> list[str]:
+    """What the page says is wrong with the files that it was made from."""
+    found = re.search(r'<div class="notice".*?</div>', page, re.DOTALL)
+    return re.findall(r"<li>(.*?)</li>", found[0]) if found else []
+
+
+def ran(page: str) -> str:
+    """Who measured, and who judged when."""
+    found = re.search(r'<p class="run">(.*?)</p>', page)
+    assert found
+    return html.unescape(found[1])
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Real evidence, judged: `mixed` from both files, `prior` from the prior study's alone."""
@@ -127,8 +149,8 @@ def test_what_was_found_of_the_papers_pair_is_no_promise_that_another_keeps(tmp_
         "speed.cpu_full_pass", YES, 2.0, bounds=(1.595, None), raw={"teacher, s": [9.0], "student, s": [4.0]}
     )
     said = sentence(rendered(tmp_path / "mixed", verdict_file(own, whole, judged("glue.retention", YES, 97.0))))
-    assert "one is reproduced (40 % fewer parameters)" in said
-    assert "two were not run" in said
+    assert told(said, "one", "reproduced", "40 % fewer parameters")
+    assert told(said, "two", "not run")
 
 
 @pytest.mark.parametrize(
@@ -185,15 +207,13 @@ def test_the_answer_is_one_sentence_and_says_what_was_not_run(real: str, runs: P
     verdicts = json.loads((runs / "mixed" / "verdicts.json").read_text())["verdicts"]
     words = Counter(verdicts[claim.id]["verdict"] for claim in BASELINES.paper.claims if not claim.contradiction)
     said = sentence(real)
-    for text in (
-        "two are reproduced",
-        "one is inconclusive",
-        *(BASELINES.claims[name].title for name in PROMISES),
-        f"{PAPERS} claims",
-        f"{words['not reproduced']} are not reproduced",
-        f"{words['not run']} were not run",
-    ):
-        assert text in said
+    assert told(said, "two", "reproduced")
+    assert told(said, "one", "inconclusive")
+    assert all(BASELINES.claims[name].title in said for name in PROMISES)
+    counted = (
+        rf"; .*\b{PAPERS}\b.*\b{words['not reproduced']}\b.*\bnot reproduced\b.*\b{words['not run']}\b.*\bnot run\b"
+    )
+    assert re.search(counted, said)
     assert said.count(".") == 1
 
 
@@ -201,30 +221,35 @@ YES, NO, OPEN, ERROR = Outcome.REPRODUCED, Outcome.NOT_REPRODUCED, Outcome.INCON
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "others", "begins"),
+    ("outcomes", "others", "word"),
     [
-        ((YES, YES, YES), YES, "Yes:"),
-        ((YES, YES, YES), Outcome.NOT_RUN, "So far as it was run, yes:"),
-        ((YES, YES, YES), NO, "In the main, but not in all:"),
-        ((YES, NO, OPEN), YES, "In part:"),
-        ((NO, NO, NO), YES, "No:"),
-        ((OPEN, NO, NO), YES, "Not as printed:"),
-        ((OPEN, OPEN, ERROR), YES, "Not decided:"),
+        ((YES, YES, YES), YES, "yes"),
+        ((YES, YES, YES), Outcome.NOT_RUN, "so far"),
+        ((YES, YES, YES), NO, "main"),
+        ((YES, NO, OPEN), YES, "part"),
+        ((NO, NO, NO), YES, "no"),
+        ((OPEN, NO, NO), YES, "printed"),
+        ((OPEN, OPEN, ERROR), YES, "decided"),
     ],
 )
-def test_the_first_word_follows_from_the_verdicts(outcomes: tuple, others: Outcome, begins: str) -> None:
+def test_the_first_word_follows_from_the_verdicts(outcomes: tuple, others: Outcome, word: str) -> None:
     verdicts = {c.id: without_measurement(c, others, "") for c in BASELINES.paper.claims}
     verdicts |= {name: judged(name, outcome, 1.0) for name, outcome in zip(PROMISES, outcomes, strict=True)}
     # What contradicts itself in print is no failure of a measurement.
     verdicts["text.elmo_stsb"] = judged("text.elmo_stsb", NO, 16.5)
     source = Source("this run", "disc", "", verdict_file(*verdicts.values()))
-    assert answer(source, verdicts).answer == begins
+    said = answer(source, verdicts).answer.lower()
+    assert re.search(rf"\b{word}\b", said)
+    assert bool(re.search(r"\bno\b", said)) == (word == "no")
+    assert bool(re.search(r"\byes\b", said)) == (word in ("yes", "so far"))
+    assert ("so far" in said) == (word == "so far")
 
 
 def test_an_error_is_never_told_as_a_verdict(tmp_path: Path) -> None:
     page = rendered(tmp_path, verdict_file(judged("size.reduction", ERROR), judged("speed.cpu", YES, 1.9)))
-    assert "one ended in an error (40 % fewer parameters)" in sentence(page)
-    assert f"of all {PAPERS} claims, 1 ended in an error and {PAPERS - 2} were not run" in sentence(page)
+    said = sentence(page)
+    assert told(said, "one", "error", "40 % fewer parameters")
+    assert re.search(rf"; .*\b{PAPERS}\b.*\b1\b.*\berror\b.*\b{PAPERS - 2}\b.*\bnot run\b", said)
 
 
 def test_a_folder_without_verdicts_gives_a_page_that_says_how_to_make_them(tmp_path: Path) -> None:
@@ -243,12 +268,15 @@ def test_a_rehearsal_shows_a_banner_and_no_verdict(tmp_path: Path) -> None:
         for name, outcome in zip(PROMISES, (YES, NO, OPEN), strict=True)
     ]
     page = rendered(tmp_path, verdict_file(*verdicts))
-    assert "This is a rehearsal." in page
-    assert sentence(page).startswith("This page cannot tell:")
+    banner = re.search(r'<p class="banner">(.*?)</p>', page)
+    assert banner
+    assert "rehearsal" in banner[1]
+    assert "rehearsal" in sentence(page)
+    assert not any(outcome.value in sentence(page) for outcome in Outcome)
     body = page.split("</defs></svg>")[1]
     for icon in ("reproduced", "not-reproduced", "inconclusive"):
         assert f"#v-{icon}" not in body
-    assert body.count("went through") >= 3
+    assert body.count(look_of(verdicts[0]).word) >= 3
     assert "12 %" not in body
     rows = re.findall(r'<svg class="plot".*?</svg>', body)
     assert len(rows) == len(BASELINES.claims)
@@ -258,17 +286,22 @@ def test_a_rehearsal_shows_a_banner_and_no_verdict(tmp_path: Path) -> None:
 def test_a_rehearsal_beside_verdicts_that_count_says_nothing_of_the_page(tmp_path: Path) -> None:
     rehearsed = judged("glue.retention", YES, 97.0, marks=("rehearsal",))
     page = rendered(tmp_path, verdict_file(judged("size.reduction", YES, 40.0), rehearsed))
-    assert "This is a rehearsal." not in page
-    assert sentence(page).startswith("In part: of the three promises, one is reproduced (40 % fewer parameters)")
-    assert "97 % of BERT&#39;s GLUE Score" in page
-    assert "two were not run" in sentence(page)
+    assert '<p class="banner">' not in page
+    assert told(sentence(page), "one", "reproduced", "40 % fewer parameters")
+    assert told(sentence(page), "two", "not run")
+    assert BASELINES.claims["glue.retention"].title in html.unescape(page)
 
 
 def test_a_pair_of_somebodys_own_is_named_and_asked_about(tmp_path: Path) -> None:
     verdict = judged("size.reduction", YES, 60.0, marks=("own pair",), bounds=(39.273, None))
     page = rendered(tmp_path, verdict_file(verdict, command="pytest claims/ --student 'my model' --teacher=big"))
-    assert "<h1>Does this pair keep DistilBERT&#39;s promises?</h1>" in page
-    assert "another pair than the paper&#39;s: student my model and teacher big" in page
+    heading = re.search(r"<h1>(.*?)</h1>", page)
+    banner = re.search(r'<p class="banner">(.*?)</p>', page)
+    assert heading
+    assert heading[1] != QUESTION
+    assert "pair" in heading[1]
+    assert banner
+    assert all(word in banner[1] for word in ("own pair", "student my model", "teacher big"))
 
 
 def test_sources_that_disagree_are_both_shown_and_said(tmp_path: Path) -> None:
@@ -276,12 +309,13 @@ def test_sources_that_disagree_are_both_shown_and_said(tmp_path: Path) -> None:
     other = verdict_file(judged("speed.cpu", NO, 1.2, interval=(1.1, 1.3)), host={"cpu": "other"})
     path = write(tmp_path / "other" / "verdicts.json", other)
     page = rendered(tmp_path, here, beside=[f"a phone={path}"])
-    assert "The sources come to different verdicts on" in page
+    [differing] = re.findall(r'<p class="notice">(.*?)</p>', page)
+    assert re.findall('href="(.*?)"', differing) == ["#speed.cpu"]
     summary = next(s for s in re.findall(r"<summary>(.*?)</summary>", page, re.DOTALL) if "forward pass" in s)
     text = Parsed(summary).text
     assert "1.9x [1.8, 2]" in text
     assert "1.2x [1.1, 1.3]" in text
-    assert "this run and a phone differ" in text
+    assert re.search('class="chip differs">[^<]*this run[^<]*a phone', summary)
     assert {"#s-disc", "#s-diamond-open"} <= {u["href"] for u in Parsed(summary).all("use")}
     plot = re.search(r'<svg class="plot".*?</svg>', summary)
     assert plot
@@ -325,7 +359,7 @@ def test_odd_numbers_are_reported_and_break_nothing(odd: float, tmp_path: Path) 
     for svg in re.findall(r"<svg.*?</svg>", re.sub(r"<title>.*?</title>", "", page), re.DOTALL):
         assert not re.search(r'="[^"]*(nan|inf)', svg)
     if odd != odd or abs(odd) == float("inf"):
-        assert "of its numbers are not finite" in page
+        assert any("glue.sst2.bert" in line and "finite" in line for line in findings(page))
 
 
 def test_fields_that_are_missing_are_left_out(tmp_path: Path) -> None:
@@ -335,7 +369,9 @@ def test_fields_that_are_missing_are_left_out(tmp_path: Path) -> None:
     page = rendered(tmp_path, verdict_file(verdicts=bare))
     assert page.count('<details class="claim">') == 2
     assert 'id="claim-1"' in page  # "x" is no claim's id, and could be anything
-    assert "(the file of verdicts does not quote it)" in page
+    quotes = re.findall("<blockquote><p>(.*?)</p></blockquote>", page)
+    assert len(quotes) == 2
+    assert all(quotes)
 
 
 def test_markup_in_strings_is_shown_and_never_obeyed(tmp_path: Path) -> None:
@@ -386,7 +422,7 @@ def test_every_drawing_is_well_formed_and_says_what_it_shows(real: str) -> None:
         assert root is not None
         title = root.getElementsByTagName("title")
         assert root.getAttribute("aria-hidden") == "true" or (root.getAttribute("role") == "img" and title)
-    assert "this run: 3.93 margins below the printed 97 %" in real
+    assert re.search(r"<title>[^<]*\bthis run\b[^<]*\b3\.93\b[^<]*\bbelow\b[^<]*\b97 %", real)
 
 
 def test_cells_of_the_papers_tables_hold_what_was_printed_and_measured(real: str) -> None:
@@ -399,7 +435,7 @@ def test_cells_of_the_papers_tables_hold_what_was_printed_and_measured(real: str
     assert "84.67 not reproduced" in text
     assert "81.79 inconclusive/88.87 inconclusive" in " ".join(tables[1].text.split())
     assert "668this run 166.6" in "".join(tables[2].text.split("\n"))
-    assert "most likely a misprint for 84.7" in real
+    assert re.search(r"\bmisprint\b[^<]*\b84\.7\b", real)
 
 
 def test_the_fold_says_how_to_do_it_again(real: str) -> None:
@@ -414,15 +450,15 @@ def test_the_fold_says_how_to_do_it_again(real: str) -> None:
 
 
 def test_evidence_gives_seeds_recipe_host_and_versions(real: str) -> None:
-    fold = real.split('id="glue.mrpc.bert"')[1].split("</details>")[0]
-    assert "glue.mrpc.accuracy (teacher): seed 42 81.1275" in fold
-    assert "recipe prior-study: epochs 3; batch_size 32" in fold
-    assert "the study&#39;s GPU host, which it does not describe" in fold
+    fold = html.unescape(real.split('id="glue.mrpc.bert"')[1].split("</details>")[0])
+    assert re.search(r"\bglue\.mrpc\.accuracy\b[^<;]*\bteacher\b[^<;]*\bseed 42\b[^<;]*\b81\.1275\b", fold)
+    assert re.search(r"\bprior-study\b[^<]*\bepochs 3\b[^<]*\bbatch_size 32\b", fold)
+    assert STUDYS_HOST in fold
     assert "transformers 5.0.0.dev0" in fold
 
 
 def test_every_pair_that_was_timed_is_in_a_histogram(real: str) -> None:
-    assert "1,500 pairs, the middle one" in real
+    assert "1,500 pairs" in real
     timed = {measurement.quantity for measurement in read_evidence(CPU).measurements if measurement.pairs}
     assert real.count('<svg class="histogram"') == len(timed) > 2  # what is judged twice is drawn once
 
@@ -431,8 +467,8 @@ def test_ten_thousand_seeds_are_sampled_and_that_is_said(tmp_path: Path) -> None
     values = [90 + (seed * 7919 % 10_000) / 2000 for seed in range(10_000)]
     verdict = judged("glue.sst2.bert", YES, 92.7, raw={"SST-2 (teacher)": values})
     page = rendered(tmp_path, verdict_file(verdict))
-    assert "200 of 10,000 values drawn, evenly spaced by rank" in page
-    assert "and 9,988 more" in page
+    assert re.search(r"\b200\b[^<]*\b10,000\b", page)
+    assert "9,988" in page
     strip = re.search(r'<svg class="strip".*?</svg>', page)
     assert strip
     assert 150 < strip[0].count("<use") <= 200
@@ -443,19 +479,20 @@ def test_ten_thousand_seeds_are_sampled_and_that_is_said(tmp_path: Path) -> None
 def test_what_is_wrong_with_the_files_is_said_first(tmp_path: Path) -> None:
     edited = judged("size.reduction", YES, 12.0)
     page = rendered(tmp_path, verdict_file(edited, paper_sha256="0" * 64))
-    assert "Before you trust the numbers" in page
-    assert "another edition" in page
-    assert "reaches out of the bounds" in page
-    assert page.index("Before you trust") < page.index("Every claim")
+    found = findings(page)
+    assert len(found) == 2
+    assert all(word in found[0] for word in ("paper.json", "0" * 12))
+    assert all(word in found[1] for word in ("size.reduction", "reproduced", "bounds"))
+    assert page.index('class="notice"') < page.index('<h2 id="claims">')
 
 
 def test_evidence_that_was_not_judged_here_is_told_apart(tmp_path: Path) -> None:
     mine = digest(read_evidence(STUDY))
     verdict = judged("glue.sst2.bert", OPEN, 92.5, evidence=("somewhere.json",), digests=("0" * 64,))
     page = rendered(tmp_path, verdict_file(verdict), evidence=[STUDY])
-    assert "recorded, but not judged here" in page
+    assert "not judged here" in page
     page = rendered(tmp_path, verdict_file(verdict.model_copy(update={"digests": (mine,)})), evidence=[STUDY])
-    assert "recorded, but not judged here" not in page
+    assert "not judged here" not in page
 
 
 def refuse(folder: Path, expected: str, file: VerdictFile | None = None, **options) -> None:
@@ -469,15 +506,15 @@ def refuse(folder: Path, expected: str, file: VerdictFile | None = None, **optio
 
 
 def test_mistakes_are_one_sentence_and_leave_the_old_page(tmp_path: Path) -> None:
-    refuse(tmp_path, "has schema 99, and this suite reads up to", verdict_file(schema_=99))
-    refuse(tmp_path, "names no file: write it as NAME=VERDICTS", beside=["prior"])
-    refuse(tmp_path, "is given twice", beside=[f"a={tmp_path / 'verdicts.json'}"] * 2)
-    refuse(tmp_path, "'this run' is given twice", beside=[f"this run={tmp_path / 'verdicts.json'}"])
-    refuse(tmp_path, "does not exist", beside=["a=nowhere.json"])
-    refuse(tmp_path, "more than the 12 kinds of marks", beside=[f"{n}=x" for n in range(13)])
-    refuse(tmp_path, "at most 40 letters", beside=[f"{'n' * 41}=x"])
+    refuse(tmp_path, "schema 99", verdict_file(schema_=99))
+    refuse(tmp_path, "--beside 'prior'.*NAME=VERDICTS", beside=["prior"])
+    refuse(tmp_path, "--beside 'a'.*twice", beside=[f"a={tmp_path / 'verdicts.json'}"] * 2)
+    refuse(tmp_path, "--beside 'this run'.*twice", beside=[f"this run={tmp_path / 'verdicts.json'}"])
+    refuse(tmp_path, r"nowhere\.json", beside=["a=nowhere.json"])
+    refuse(tmp_path, r"\b13\b.*\b12\b", beside=[f"{n}=x" for n in range(13)])
+    refuse(tmp_path, r"--beside 'nnn.*\b40\b", beside=[f"{'n' * 41}=x"])
     (tmp_path / "nothing").mkdir()
-    refuse(tmp_path, r"without a \.json file", evidence=[tmp_path / "nothing"])
+    refuse(tmp_path, r"\bnothing\b.*\.json\b", evidence=[tmp_path / "nothing"])
 
 
 def test_an_edited_number_and_evidence_that_disagrees_are_refused(tmp_path: Path) -> None:
@@ -485,18 +522,15 @@ def test_an_edited_number_and_evidence_that_disagrees_are_refused(tmp_path: Path
     assert "0.5729657494988228" in text
     edited = tmp_path / "edited.json"
     edited.write_text(text.replace("0.5729657494988228", "0.6729657494988228"))
-    refuse(tmp_path, "this is not what was written", evidence=[edited])
+    refuse(tmp_path, r"\bedited\.json\b.*/measurements/\d+ .*\bdigest\b", evidence=[edited])
     evidence = read_evidence(STUDY)
     first = evidence.measurements[0].model_copy(update={"values": (0.5,)})
     write_evidence(edited, evidence.model_copy(update={"measurements": (first,)}))
-    refuse(tmp_path, "with two different values", evidence=[STUDY, edited])
+    refuse(tmp_path, r"\bprior-study\.json\b.*\bedited\.json\b", evidence=[STUDY, edited])
 
 
-@pytest.mark.parametrize(
-    ("module", "sentence"),
-    [("jinja2", "the page is made by Jinja2"), ("matplotlib", "the plots are drawn by matplotlib")],
-)
-def test_without_a_library_a_sentence_says_what_to_install(module: str, sentence: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("module", ["jinja2", "matplotlib"])
+def test_without_a_library_a_sentence_says_what_to_install(module: str, tmp_path: Path) -> None:
     write(tmp_path / "verdicts.json", verdict_file())
     script = (
         f"import sys; sys.modules['{module}'] = None; from report.__main__ import main; sys.exit(main(sys.argv[1:]))"
@@ -504,7 +538,7 @@ def test_without_a_library_a_sentence_says_what_to_install(module: str, sentence
     command = [sys.executable, "-c", script, "render", str(tmp_path), str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
-    assert done.stderr == f'{sentence}, which is not installed: pip install -e ".[report]"\n'
+    assert re.fullmatch(rf'.*\b(?i:{module})\b.*pip install -e "\.\[report\]".*\n', done.stderr)
 
 
 WEB = Path(__file__).parent / "web"
@@ -590,20 +624,19 @@ def test_what_only_another_run_measured_is_drawn_in_its_mark_and_tone(tmp_path: 
 
 def test_promises_that_all_came_out_alike_are_said_together(tmp_path: Path) -> None:
     page = rendered(tmp_path, verdict_file(*(judged(name, NO, 0.0) for name in PROMISES)))
-    assert sentence(page).startswith("No: all three promises are not reproduced (40 % fewer parameters; ")
+    assert re.match(r"No\b.*\bthree\b[^(;]*\bnot reproduced \(40 % fewer parameters; ", sentence(page))
 
 
 def test_a_bound_is_printed_as_finely_as_its_margin(real: str) -> None:
     fold = real.split('id="speed.cpu"')[1].split("</details>")[0]
-    assert "at least 1.595x: the whole interval lies at or above the bound" in fold
+    assert "at least 1.595x" in fold
 
 
 def test_a_verdict_names_the_machines_that_measured_what_it_is_about(runs: Path, tmp_path: Path) -> None:
     verdicts = json.loads((runs / "mixed" / "verdicts.json").read_text())["verdicts"]
-    study = ["the study's GPU host, which it does not describe"]
     [cpu] = verdicts["speed.cpu"]["machines"]
     assert "cores" in cpu
-    assert verdicts["glue.retention"]["machines"] == study
+    assert verdicts["glue.retention"]["machines"] == [STUDYS_HOST]
     assert verdicts["glue.retention"]["versions"] == ["transformers 5.0.0.dev0"]
     assert "machines" not in verdicts["text.size"]
     # Verdicts of an earlier run keep their machine beside those of a later one.
@@ -611,25 +644,27 @@ def test_a_verdict_names_the_machines_that_measured_what_it_is_about(runs: Path,
         "glue.sst2.bert", OPEN, 92.5, machines=("an older host",), evidence=("gone.json",), digests=("0" * 64,)
     )
     page = rendered(tmp_path, verdict_file(old, judged("speed.cpu", YES, 1.9)))
-    assert "Measured on: made, 2 cores; an older host. Judged" in page
+    assert re.search(r"\bmade, 2 cores; an older host\b.*2026-11-22 15:01 UTC", ran(page))
 
 
 def test_every_machine_that_measured_is_named(tmp_path: Path) -> None:
     recorded = judged("glue.sst2.bert", OPEN, 92.5, digests=(digest(read_evidence(STUDY)),), evidence=("x.json",))
     here = judged("speed.cpu", YES, 1.9)
     page = rendered(tmp_path, verdict_file(recorded, here, judged("text.size", YES, 40.0)), evidence=[STUDY, CPU])
-    assert "Measured on: made, 2 cores; the study&#39;s GPU host, which it does not describe. Judged" in page
+    assert f"made, 2 cores; {STUDYS_HOST}" in ran(page)
     page = rendered(tmp_path, verdict_file(recorded), evidence=[STUDY, CPU])
-    assert "Measured on: the study&#39;s GPU host, which it does not describe. Judged" in page
-    assert "Measured on: evidence that this page was not given." in rendered(tmp_path, verdict_file(recorded))
+    assert STUDYS_HOST in ran(page)
+    assert "made, 2 cores" not in ran(page)
+    assert NOT_GIVEN in ran(rendered(tmp_path, verdict_file(recorded)))
 
 
 def test_where_no_model_was_measured_only_who_judged_is_said(tmp_path: Path) -> None:
-    page = rendered(tmp_path, verdict_file(judged("text.size", YES, 40.0)))
-    assert "Judged 2026-11-22 15:01 UTC on made, 2 cores, suite 0.1.0" in page
-    assert "Measured on" not in page
+    # A machine that stands before the date has measured, one that stands behind it has judged.
+    said = ran(rendered(tmp_path, verdict_file(judged("text.size", YES, 40.0))))
+    assert re.search(r"\b2026-11-22 15:01 UTC\b.*\bmade, 2 cores\b.*\bsuite 0\.1\.0\b", said)
+    assert said.count("made, 2 cores") == 1
     page = rendered(tmp_path, verdict_file(judged("speed.cpu", YES, 1.9), host={}))
-    assert "Measured on: a host that the run does not describe. Judged" in page
+    assert NOT_DESCRIBED in ran(page)
 
 
 def test_ctrl_c_is_one_sentence_and_leaves_the_old_page(
@@ -643,5 +678,5 @@ def test_ctrl_c_is_one_sentence_and_leaves_the_old_page(
     (tmp_path / "index.html").write_text("the old page")
     monkeypatch.setattr("report.page.render.page", interrupted)
     assert command.main(["render", str(tmp_path), str(tmp_path)]) == 130
-    assert capsys.readouterr().err.startswith("\ninterrupted: every file is the old one or the new one, whole")
+    assert re.fullmatch(r"\n.*\binterrupted\b.*\.\n", capsys.readouterr().err)
     assert (tmp_path / "index.html").read_text() == "the old page"

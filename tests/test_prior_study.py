@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -135,20 +136,21 @@ def test_retention_is_95_03_and_inconclusive(retained: Estimate, baselines: Base
     assert verdict.value == pytest.approx(95.03, abs=0.005)
     assert verdict.interval == pytest.approx((92.47, 97.66), abs=0.005)
     assert (verdict.level, verdict.bounds, verdict.to_settle) == (0.9, (96.5, None), 7)
-    assert verdict.reason.endswith("the value itself falls outside")
+    assert "outside" in verdict.reason
 
 
 def test_retention_is_marked_as_of_unlike_recipes(retained: Estimate) -> None:
     assert retained.marks == ("unlike recipes",)
-    [note] = [note for note in retained.notes if note.startswith("unlike recipes")]
-    assert "batch_size 16 v 32 (MNLI, QQP)" in note
-    assert "batch_size 32 v 64 (CoLA, MRPC, QNLI, RTE, SST-2, STS-B, WNLI)" in note
+    [note] = [note for note in retained.notes if "unlike recipes" in note]
+    assert re.search(r"\bbatch_size 16 \S+ 32 \(MNLI, QQP\)", note)
+    assert re.search(r"\bbatch_size 32 \S+ 64 \(CoLA, MRPC, QNLI, RTE, SST-2, STS-B, WNLI\)", note)
     assert "epochs" not in note
 
 
 def test_retention_without_wnli_is_a_note(retained: Estimate) -> None:
-    assert "without WNLI: 95.66 % [94.46, 96.88], about 5 seeds would settle it" in retained.notes
-    assert "Scores: teacher 75.64, student 71.88" in retained.notes
+    [without] = [note for note in retained.notes if "95.66 % [94.46, 96.88]" in note]
+    assert all(word in without for word in ("WNLI", "5 seeds"))
+    assert any(all(word in note for word in ("teacher 75.64", "student 71.88")) for note in retained.notes)
 
 
 def test_retention_without_wnli_alone(scores: Callable[[Role], list[Scores]], baselines: Baselines) -> None:
@@ -159,7 +161,7 @@ def test_retention_without_wnli_alone(scores: Callable[[Role], list[Scores]], ba
     assert estimate.value == pytest.approx(100 * by_hand[1] / by_hand[0])
     assert [round(end, 1) for end in estimate.interval(0.9)] == [94.5, 96.9]
     assert seeds_to_settle(estimate, claim.bounds) == 5
-    assert not any(note.startswith("without WNLI") for note in estimate.notes)
+    assert not any("WNLI" in note for note in estimate.notes)
 
 
 def test_teacher_of_the_study_is_below_the_papers(scores: Callable[[Role], list[Scores]], baselines: Baselines) -> None:
@@ -183,10 +185,9 @@ def converted(path: Path, capsys: pytest.CaptureFixture[str], out: Path | None =
 
 def test_a_missing_file_ends_the_command_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "no.json"
-    assert converted(path, capsys) == f"{path} cannot be read (No such file or directory): check the name."
+    assert "No such file or directory" in converted(path, capsys)
 
 
-NOT_OURS = "is no result file of that study: give its results.json."
 OF_ANOTHER_SHAPE = {
     "not JSON": b"{",
     "empty": b"",
@@ -206,7 +207,7 @@ def test_content_of_another_shape_ends_the_command_with_2(
 ) -> None:
     path = tmp_path / "raw.json"
     path.write_bytes(OF_ANOTHER_SHAPE[name])
-    assert converted(path, capsys) == f"{path} {NOT_OURS}"
+    assert "results.json" in converted(path, capsys)
 
 
 def test_a_result_of_another_kind_ends_the_command_with_2(
@@ -217,7 +218,7 @@ def test_a_result_of_another_kind_ends_the_command_with_2(
         changed = copy.deepcopy(raw)
         changed["runs"]["rte"]["bert"]["eval_accuracy"] = result
         path.write_text(json.dumps(changed))
-        assert converted(path, capsys) == f"{path} {NOT_OURS}"
+        assert "results.json" in converted(path, capsys)
 
 
 def test_an_exact_match_of_no_whole_number_of_questions_is_refused(
@@ -226,12 +227,13 @@ def test_an_exact_match_of_no_whole_number_of_questions_is_refused(
     changed = copy.deepcopy(raw)
     changed["runs"]["squad"]["bert"]["eval_exact_match"] = 81.0
     (tmp_path / "raw.json").write_text(json.dumps(changed))
-    assert "no whole number of SQuAD's 10,570 questions" in converted(tmp_path / "raw.json", capsys)
+    said = converted(tmp_path / "raw.json", capsys)
+    assert all(word in said for word in ("SQuAD", "10,570", "results.json"))
 
 
 def test_a_file_that_cannot_be_written_ends_the_command_with_2(
     raw: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "raw.json").write_text(json.dumps(raw))
-    said = converted(tmp_path / "raw.json", capsys, out=tmp_path / "raw.json" / "out.json")
-    assert said.endswith("choose a folder that can be written to.")
+    out = tmp_path / "raw.json" / "out.json"
+    assert str(out) in converted(tmp_path / "raw.json", capsys, out=out)

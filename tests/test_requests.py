@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from tests.project import ROOT
 pytest.importorskip("pyarrow", reason="data sets are parquet files")
 BASELINES = load_baselines(ROOT / "baselines")
 WNLI, IMDB = TASKS["wnli"], TASKS["imdb"]
+ALL_TASKS = ",".join(TASKS)
 
 
 def model_in(folder: Path, config: Any, weights: bytes = b"weights") -> Path:
@@ -75,19 +77,20 @@ def test_tasks_are_read_from_a_list(text: str | None, names: tuple[str, ...]) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
-        ("imbd", "--tasks: 'imbd' is no task: give some of cola,mnli,"),
-        ("squad_em", "--tasks: 'squad_em' is no task: "),
-        ("RTE", "--tasks: 'RTE' is no task: "),
-        ("rte;cola", "--tasks: 'rte;cola' is no task: "),
-        ("rte,cola,rte", "--tasks: 'rte' stands there twice: give each task once."),
-        ("", "--tasks names no task: give some of cola,"),
-        (" , ", "--tasks names no task: give some of cola,"),
+        ("imbd", ("'imbd'", ALL_TASKS)),
+        ("squad_em", ("'squad_em'", ALL_TASKS)),
+        ("RTE", ("'RTE'", ALL_TASKS)),
+        ("rte;cola", ("'rte;cola'", ALL_TASKS)),
+        ("rte,cola,rte", ("'rte'", "twice")),
+        ("", (ALL_TASKS,)),
+        (" , ", (ALL_TASKS,)),
     ],
 )
-def test_tasks_that_cannot_be_are_refused_in_a_sentence(text: str, said: str) -> None:
-    assert refused(parse_tasks, text).startswith(said)
+def test_tasks_that_cannot_be_are_refused_in_a_sentence(text: str, words: tuple[str, ...]) -> None:
+    said = refused(parse_tasks, text)
+    assert all(word in said for word in ("--tasks", *words))
 
 
 @pytest.mark.parametrize(
@@ -108,23 +111,24 @@ def test_seeds_are_how_many_or_which(text: str | None, seeds: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
-        *((text, "is neither how many seeds nor seeds with commas between: give 5 or 42,43,44.") for text in (
+        *((text, (text if text.strip() else repr(text), "42,43,44")) for text in (
             "", " ", ",", ",,", "five", "-1", "+3", "1.5", "1e2", "٣", "²", "42,-1", "42,,43", ",42", "42,x", "4 2",
             "1_0",
         )),
-        ("0", "--seeds 0 asks for 0 runs: give 1 to 100, or one seed with a comma behind it."),
-        ("101", "--seeds 101 asks for 101 runs: give 1 to 100, "),
-        ("42,43,42", "--seeds: 42 stands there twice, and the same seed gives the same run: give it once."),
-        ("1,01", "--seeds: 1 stands there twice"),
-        ("4000000001,", "--seeds: a seed is at most 4,000,000,000: give smaller ones."),
-        ("9" * 5000, "--seeds: a seed is at most 4,000,000,000: give smaller ones."),
-        ("1," + "9" * 5000, "--seeds: a seed is at most 4,000,000,000: give smaller ones."),
+        ("0", ("0", "100")),
+        ("101", ("101", "100")),
+        ("42,43,42", ("42", "twice")),
+        ("1,01", ("1", "twice")),
+        ("4000000001,", ("4,000,000,000",)),
+        ("9" * 5000, ("4,000,000,000",)),
+        ("1," + "9" * 5000, ("4,000,000,000",)),
     ],
 )  # fmt: skip
-def test_seeds_that_cannot_be_are_refused_in_a_sentence(text: str, said: str) -> None:
-    assert said in refused(parse_seeds, text)
+def test_seeds_that_cannot_be_are_refused_in_a_sentence(text: str, words: tuple[str, ...]) -> None:
+    said = refused(parse_seeds, text)
+    assert all(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", said) for word in ("--seeds", *words))
 
 
 @pytest.mark.parametrize(
@@ -158,14 +162,17 @@ def test_there_is_a_job_for_each_seed_of_a_task_and_model(mirror: Path) -> None:
         ("wnli", "student", 42, 16, "fp32"),
         ("wnli", "student", 43, 16, "fp32"),
     ]
-    assert [str(job) for job in jobs] == [f"distilbert-base-uncased on WNLI, seed {seed}" for seed in (42, 43)]
+    for job in jobs:
+        assert all(word in str(job) for word in ("distilbert-base-uncased", "WNLI", str(job.seed)))
+        assert "/" not in str(job)
     assert jobs[0].model.paths[-1][1].parent == mirror / "distilbert" / "distilbert-base-uncased"
 
 
 def test_a_model_in_a_folder_is_called_by_the_end_of_its_name(mirror: Path, tmp_path: Path) -> None:
     own = model_in(tmp_path / "mine", {"model_type": "roberta"})
     [job] = request_of(mirror, own={"student": f"{own}/"}, seeds=1).jobs(WNLI, "student", "cpu")
-    assert str(job) == "mine on WNLI, seed 42"
+    assert all(word in str(job) for word in ("mine", "WNLI", "42"))
+    assert "/" not in str(job)
     assert job.model.revision is None
 
 
@@ -175,38 +182,38 @@ def test_what_a_request_cannot_have_is_said_before_anything_is_looked_for() -> N
             request_of(None, **changes).jobs(task, role, "cpu")
         return str(absent.value)
 
-    assert "left out by --tasks" in reason(tasks=("cola", "rte"))
+    assert "--tasks" in reason(tasks=("cola", "rte"))
     for role in ("student_d", "student_no_ce", "student_no_cosine", "student_no_mlm", "student_random_init"):
-        assert reason(role) == f"nothing here distils {ROLE_NAMES[role]}: give recorded scores with --evidence FILE"
-    assert reason(task=IMDB, recipe="prior-study") == (
-        "the recipe 'prior-study' fine-tuned a cased model on IMDb, and only uncased ones are pinned"
-    )
+        said = reason(role)
+        assert all(word in said for word in (ROLE_NAMES[role], "--evidence"))
+    said = reason(task=IMDB, recipe="prior-study")
+    assert all(word in said for word in ("'prior-study'", " cased", IMDB.label))
 
 
 def test_the_prior_studys_cased_models_are_no_reason_against_a_model_of_ones_own() -> None:
     request = request_of(None, recipe="prior-study", own={"student": "mine"})
     request.check(IMDB, "student")
     request.check(WNLI, "teacher")
-    with pytest.raises(Absent, match="cased model on SQuAD"):
+    with pytest.raises(Absent, match=TASKS["squad"].label):
         request.check(TASKS["squad"], "teacher")
 
 
 @pytest.mark.parametrize(
     ("config", "has"),
     [
-        ({"num_hidden_layers": 6}, "num_hidden_layers 6, not 12"),
-        ({"vocab_size": 28996}, "vocab_size 28996, not 30522"),
-        ({"model_type": "distilbert"}, "model_type distilbert, not bert"),
-        ({"model_type": None}, "model_type None, not bert"),
+        ({"num_hidden_layers": 6}, r"\bnum_hidden_layers\b.*\b6\b.*\b12\b"),
+        ({"vocab_size": 28996}, r"\bvocab_size\b.*\b28996\b.*\b30522\b"),
+        ({"model_type": "distilbert"}, r"\bmodel_type\b.*\bdistilbert\b.*\bbert\b"),
+        ({"model_type": None}, r"\bmodel_type\b.*\bNone\b.*\bbert\b"),
     ],
 )
 def test_another_architecture_under_the_papers_name_is_refused(config: Any, has: str, tmp_path: Path) -> None:
     card = BASELINES.models.teacher
     folder = model_in(tmp_path / card.id, {**card.config, **config})
-    assert refused(request_of(tmp_path).model, "teacher") == (
-        f"{folder} is called {card.id} and has {has}: download it again, or give a model of your own with --teacher "
-        "or --student."
-    )
+    said = refused(request_of(tmp_path).model, "teacher")
+    assert str(folder) in said
+    assert all(word in said.replace(str(folder), "") for word in (card.id, "--teacher", "--student"))
+    assert re.search(has, said)
     assert request_of(tmp_path, own={"teacher": str(folder)}).model("teacher").folder == folder
 
 
@@ -214,14 +221,15 @@ def test_what_a_configuration_leaves_out_is_the_default_but_its_kind_must_be_sai
     card = BASELINES.models.teacher
     folder = model_in(tmp_path / card.id, {"model_type": "bert", "transformers_version": "5.23.0"})
     assert request_of(tmp_path).model("teacher").id == card.id
-    for text, said in (("{}", "has model_type None, not bert"), ("[]", "has model_type None"), ("null", "is no JSON")):
+    for text in ("{}", "[]"):
         (folder / "config.json").write_text(text)
-        assert said in refused(request_of(tmp_path).model, "teacher")
-    for text in ("{", "\0", "3", '"bert"'):
+        said = refused(request_of(tmp_path).model, "teacher")
+        assert all(word in said for word in (str(folder), "model_type", "None"))
+    for text in ("null", "{", "\0", "3", '"bert"'):
         (folder / "config.json").write_text(text)
-        assert refused(request_of(tmp_path).model, "teacher") == (
-            f"{folder}/config.json is no JSON: download {card.id} again."
-        )
+        said = refused(request_of(tmp_path).model, "teacher")
+        assert f"{folder}/config.json" in said
+        assert all(word in said.replace(str(folder), "") for word in ("JSON", card.id))
 
 
 def test_files_are_looked_for_once(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:

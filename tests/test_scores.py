@@ -1,6 +1,7 @@
 """From recorded measurements to estimates: judge/pool.py, judge/scores.py and judge/glue.py with made-up evidence."""
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,11 @@ def glue(
     return found
 
 
+def named(said: str | None) -> list[str]:
+    """The tasks that a sentence names."""
+    return [BASELINES.tasks[task].label for task in GLUE if BASELINES.tasks[task].label in (said or "")]
+
+
 # What makes a score
 
 
@@ -100,12 +106,12 @@ def test_a_score_without_a_seed_is_a_score():
 
 
 def test_a_task_that_no_file_holds_is_not_recorded():
-    with pytest.raises(NotRecorded, match=r"glue\.sst2\.accuracy of the student"):
+    with pytest.raises(NotRecorded, match=r"glue\.sst2\.accuracy\b.*\bstudent\b"):
         scores("sst2", measured("glue.sst2.accuracy", 91.0, role="teacher"))
 
 
 def test_a_task_of_which_one_metric_is_missing_is_not_recorded():
-    with pytest.raises(NotRecorded, match=r"glue\.mrpc\.f1 of the student"):
+    with pytest.raises(NotRecorded, match=r"glue\.mrpc\.f1\b.*\bstudent\b"):
         scores("mrpc", measured("glue.mrpc.accuracy", 82.0))
 
 
@@ -118,40 +124,37 @@ def test_a_model_that_may_not_stand_for_the_role_is_not_recorded():
 def test_a_model_that_stands_in_for_another_is_named_in_the_notes():
     given = pool(measured("glue.sst2.accuracy", 91.0))
     found = find_scores(given, BASELINES, "sst2", "student", {IDS["student"]: "a relative"})
-    assert f"SST-2: measured on {IDS['student']}, a relative" in found.notes()
+    assert [note for note in found.notes() if all(word in note for word in ("SST-2", IDS["student"], "a relative"))]
 
 
 # What must not be judged
 
 
 @pytest.mark.parametrize(
-    ("changes", "values", "sentence"),
+    ("changes", "values", "found"),
     [
-        ({"dataset": Dataset(id="glue", split="validation", examples=871)}, (91.0,), "over 871 examples, .* has 872"),
-        ({"dataset": None}, (91.0,), "an unknown number of examples"),
-        ({}, (91.0, math.nan), "is nan for seed 2"),
-        ({}, (math.inf,), "is inf for seed 1"),
-        ({"unit": "fraction"}, (57.3,), r"is 5730\.0 for seed 1: no score in points"),
-        ({}, (100.5,), r"is 100\.5 for seed 1"),
-        ({"planned": (1, 2, 3)}, (91.0, 91.5), "lacks the planned seed 3"),
+        ({"dataset": Dataset(id="glue", split="validation", examples=871)}, (91.0,), r"\b871\b.*\b872\b"),
+        ({"dataset": None}, (91.0,), r"unknown.*\b872\b"),
+        ({}, (91.0, math.nan), r"\bnan\b.*\bseed 2\b"),
+        ({}, (math.inf,), r"\binf\b.*\bseed 1\b"),
+        ({"unit": "fraction"}, (57.3,), r"\b5730\.0\b.*\bseed 1\b"),
+        ({}, (100.5,), r"\b100\.5\b.*\bseed 1\b"),
+        ({"planned": (1, 2, 3)}, (91.0, 91.5), r"planned.*\b3\b"),
     ],
 )
-def test_a_record_that_is_not_whole_is_refused_by_quantity_and_file(changes, values, sentence):
-    with pytest.raises(BadMeasurement, match=rf"^glue\.sst2\.accuracy in one\.json .*{sentence}"):
+def test_a_record_that_is_not_whole_is_refused_by_quantity_and_file(changes, values, found):
+    with pytest.raises(BadMeasurement, match=rf"glue\.sst2\.accuracy\b.*\bone\.json\b.*{found}"):
         sst2(*values, **changes)
 
 
 def test_the_second_metric_of_a_task_is_checked_too():
     f1 = measured("glue.mrpc.f1", 91.0, dataset=Dataset(id="glue", split="validation", examples=1725))
-    with pytest.raises(BadMeasurement, match=r"glue\.mrpc\.f1 in one\.json .* 1,725 examples"):
+    with pytest.raises(BadMeasurement, match=r"glue\.mrpc\.f1\b.*\bone\.json\b.*\b1,725\b"):
         scores("mrpc", measured("glue.mrpc.accuracy", 82.0), f1)
 
 
 def test_metrics_of_different_seeds_are_refused():
-    with pytest.raises(
-        BadMeasurement,
-        match=r"accuracy and glue\.mrpc\.f1 in one\.json .* different seeds, one lacks 2",
-    ):
+    with pytest.raises(BadMeasurement, match=r"glue\.mrpc\.accuracy\b.*\bglue\.mrpc\.f1\b.*\bone\.json\b.*\b2\b"):
         scores("mrpc", measured("glue.mrpc.accuracy", 82.0, 84.0), measured("glue.mrpc.f1", 87.0))
 
 
@@ -164,7 +167,7 @@ def test_all_planned_seeds_are_enough_wherever_they_were_recorded():
 def test_a_seed_that_only_a_later_file_plans_is_missing_too():
     first = measured("glue.sst2.accuracy", 91.0, planned=(1,))
     second = measured("glue.sst2.accuracy", 92.0, seeds=(2,), planned=(1, 2, 3))
-    with pytest.raises(BadMeasurement, match="lacks the planned seed 3"):
+    with pytest.raises(BadMeasurement, match=r"planned.*\b3\b"):
         scores("sst2", first, second)
 
 
@@ -193,25 +196,25 @@ def test_a_failed_run_is_listed_and_the_median_judged():
     estimate = cell(sst2(91.0, 92.0, 50.9, 91.5, 91.2))
     assert estimate.value == 91.2
     assert estimate.interval(0.90) == (50.9, 92.0)
-    assert any("failed run (seed 3: 50.90)" in note for note in estimate.notes)
+    assert any(all(word in note for word in ("SST-2", "failed", "seed 3", "50.90")) for note in estimate.notes)
 
 
 def test_without_a_failed_run_the_mean_is_judged():
     estimate = cell(sst2(91.0, 92.0, 90.9, 91.5, 91.2))
     assert estimate.value == pytest.approx(91.32)
     assert estimate.interval(LEVEL) == contrast([Term(1.0, (91.0, 92.0, 90.9, 91.5, 91.2), 0.42)]).interval(LEVEL)
-    assert "SST-2: median 91.20 of 5 seeds" in estimate.notes
+    assert any(all(word in note for word in ("SST-2", "median", "91.20", "5 seeds")) for note in estimate.notes)
 
 
 def test_a_failed_run_among_fewer_than_five_seeds_leaves_its_cell_open():
     verdict = judge(BASELINES.claims["glue.sst2.distilbert"], cell(sst2(91.0, 92.0, 50.9, 91.5)))
     assert verdict.verdict is Outcome.INCONCLUSIVE
-    assert "4 seeds are too few" in verdict.reason
+    assert "4 seeds" in verdict.reason
 
 
 def test_a_failed_run_leaves_a_sum_of_tasks_open():
     held = score(glue(rte=(60.0, 61.0, 52.0, 59.0, 60.0)))
-    assert held.hold == "a run failed on RTE: a mean says more of it than of the model"
+    assert named(held.hold) == ["RTE"]
     assert score(glue()).hold is None
 
 
@@ -225,7 +228,9 @@ def test_wnli_below_its_majority_class_is_no_failed_run_in_a_sum():
 def test_a_cell_whose_margin_admits_the_majority_class_is_never_decided():
     claim = BASELINES.claims["glue.wnli.distilbert"]
     estimate = cell(glue(wnli=(60.0,) * 20)[-1], claim.bounds)
-    assert "the margin admits the majority class" in (estimate.hold or "")
+    trivial = BASELINES.tasks["wnli"].trivial
+    assert trivial.predictor in (estimate.hold or "")
+    assert f"{trivial.value:.1f}" in (estimate.hold or "")
     assert judge(claim, estimate).verdict is Outcome.INCONCLUSIVE
     assert estimate.value == pytest.approx(60.0)
 
@@ -250,19 +255,14 @@ def test_an_extension_is_judged_at_95_percent():
     assert cell(sst2(91.0, 92.0)).level == 0.90
 
 
-@pytest.mark.parametrize(
-    ("values", "note"),
-    [
-        ((91.0,), "one seed only, so the spread is borrowed: SST-2 0.42 from BERT-base-uncased"),
-        ((91.0, 92.0), "two seeds only, so the spread is borrowed: SST-2 0.42 from BERT-base-uncased"),
-    ],
-)
-def test_one_or_two_seeds_say_whose_spread_they_borrow(values, note):
-    assert note in cell(sst2(*values)).notes
+@pytest.mark.parametrize(("values", "seeds"), [((91.0,), "one seed"), ((91.0, 92.0), "two seeds")])
+def test_one_or_two_seeds_say_whose_spread_they_borrow(values, seeds):
+    [note] = [note for note in cell(sst2(*values)).notes if "BERT-base-uncased" in note]
+    assert all(word in note for word in (seeds, "SST-2", "0.42"))
 
 
 def test_three_seeds_borrow_nothing():
-    assert not any("borrowed" in note for note in cell(sst2(91.0, 92.0, 93.0)).notes)
+    assert not any("BERT-base-uncased" in note for note in cell(sst2(91.0, 92.0, 93.0)).notes)
 
 
 def test_a_verdict_keeps_the_values_of_every_seed():
@@ -274,7 +274,11 @@ def test_a_verdict_keeps_the_values_of_every_seed():
 def test_unlike_recipes_are_named_value_by_value_with_their_tasks():
     other = RecipeUsed(name="other", values={"learning_rate": 2e-05, "epochs": 5, "batch": 64})
     recipes = unlike_recipes(glue("teacher")[:2], glue("student", recipe=other)[:2])
-    assert recipes == "unlike recipes, teacher v student: batch None v 64 (CoLA, MNLI); epochs 3 v 5 (CoLA, MNLI)"
+    assert recipes is not None
+    assert re.search(r"\bbatch None \S+ 64 \(CoLA, MNLI\)", recipes)
+    assert re.search(r"\bepochs 3 \S+ 5 \(CoLA, MNLI\)", recipes)
+    assert "unlike recipes" in recipes
+    assert "learning_rate" not in recipes
     assert unlike_recipes(glue("teacher"), glue("student")) is None
 
 
@@ -300,8 +304,9 @@ def test_retention_is_the_ratio_of_scores_with_and_without_wnli():
     estimate = retention(glue("teacher"), students, BASELINES.claims["glue.retention"])
     whole, rest = sum(GOOD.values()), sum(GOOD.values()) - 56.5
     assert estimate.value == pytest.approx(100 * (whole - 4 - 18) / whole)
-    assert f"Scores: teacher {whole / 9:.2f}, student {(whole - 22) / 9:.2f}" in estimate.notes
-    assert any(note.startswith(f"without WNLI: {100 * (rest - 4) / rest:.2f} % [") for note in estimate.notes)
+    both = f"teacher {whole / 9:.2f}", f"student {(whole - 22) / 9:.2f}"
+    assert any(all(word in note for word in both) for note in estimate.notes)
+    assert any("WNLI" in note and f"{100 * (rest - 4) / rest:.2f} % [" in note for note in estimate.notes)
 
 
 def test_on_par_with_elmo_is_the_distance_to_its_row_with_the_margin_of_the_cell():
@@ -317,7 +322,7 @@ def test_one_task_far_behind_elmo_refutes_on_par():
     claim = BASELINES.claims["glue.elmo"]
     verdict = judge_all(claim, on_par_with_elmo(glue(qqp=(70.0,) * 5), BASELINES))
     assert verdict.verdict is Outcome.NOT_REPRODUCED
-    assert verdict.reason.startswith("QQP: ")
+    assert named(verdict.reason) == ["QQP"]
 
 
 def test_shifting_moves_the_whole_interval_at_any_level():
@@ -370,14 +375,12 @@ def test_the_same_measurement_with_two_values_names_both_files():
         ("one.json", evidence(measured("glue.sst2.accuracy", 91.0, 92.0))),
         ("two.json", evidence(measured("glue.sst2.accuracy", 91.0, 92.1))),
     ]
-    with pytest.raises(
-        Mistake, match=r"glue\.sst2\.accuracy of .* \(seed 2\) is recorded in one\.json and in two\.json"
-    ):
+    with pytest.raises(Mistake, match=r"glue\.sst2\.accuracy\b.*\bseed 2\b.*\bone\.json\b.*\btwo\.json\b"):
         Pool(files)
 
 
 def test_two_values_in_one_file_are_a_mistake_too():
-    with pytest.raises(Mistake, match=r"in one\.json twice"):
+    with pytest.raises(Mistake, match=r"glue\.sst2\.accuracy\b.*\bone\.json\b"):
         pool(measured("glue.sst2.accuracy", 91.0), measured("glue.sst2.accuracy", 92.0))
 
 
@@ -392,27 +395,28 @@ OTHER = RecipeUsed(name="other", values={"epochs": 5})
 
 
 @pytest.mark.parametrize(
-    ("weaker", "stronger", "said"),
+    ("weaker", "stronger", "seeds"),
     [
         (
             measured("glue.sst2.accuracy", 80.0, 80.0, 80.0, recipe=OTHER),
             measured("glue.sst2.accuracy", 91.0),
-            "SST-2: weak.json also has glue.sst2.accuracy (seeds: 3), unused",
+            "3",
         ),
         (
             measured("glue.sst2.accuracy", 80.0, engine="stacked"),
             measured("glue.sst2.accuracy", 91.0, 91.0),
-            "SST-2: weak.json also has glue.sst2.accuracy (seeds: 1), unused",
+            "1",
         ),
     ],
     ids=["the paper's recipe comes first", "then more seeds"],
 )
 @pytest.mark.parametrize("order", [1, -1])
-def test_the_stronger_record_wins_and_the_other_is_named(weaker, stronger, said, order):
+def test_the_stronger_record_wins_and_the_other_is_named(weaker, stronger, seeds, order):
     files = [("weak.json", evidence(weaker)), ("strong.json", evidence(stronger))][::order]
     found = find_scores(Pool(files), BASELINES, "sst2", "student", None)
     assert set(found.values.values()) == {91.0}
-    assert said in cell(found).notes
+    [note] = [note for note in cell(found).notes if "weak.json" in note]
+    assert all(re.search(rf"\b{word}\b", note) for word in ("SST-2", r"glue\.sst2\.accuracy", seeds))
     assert not any("strong.json" in note for note in found.notes())
 
 
@@ -437,7 +441,7 @@ def test_metrics_of_different_runs_are_never_averaged():
         measured(f"glue.mrpc.{metric}", value, recipe=other) for metric, value in (("accuracy", 85.0), ("f1", 90.0))
     ]
     assert scores("mrpc", accuracy, *later).values == {1: 87.5}
-    with pytest.raises(NotRecorded, match="from the same runs"):
+    with pytest.raises(NotRecorded, match=r"glue\.mrpc\.accuracy\b.*\bglue\.mrpc\.f1\b"):
         scores("mrpc", accuracy, later[1])
 
 
@@ -453,10 +457,10 @@ def test_an_error_names_the_file_that_holds_it():
         ("a.json", evidence(measured("glue.sst2.accuracy", 91.0, 92.0))),
         ("b.json", evidence(measured("glue.sst2.accuracy", math.nan, seeds=(3,)))),
     ]
-    with pytest.raises(BadMeasurement, match=r"accuracy in b\.json is nan for seed 3"):
+    with pytest.raises(BadMeasurement, match=r"accuracy\b.*\bb\.json\b.*\bnan\b.*\bseed 3\b"):
         find_scores(Pool(files), BASELINES, "sst2", "student", None)
     third = ("c.json", evidence(measured("glue.sst2.accuracy", 94.0, seeds=(3,))))
-    with pytest.raises(Mistake, match=r"in b\.json and in c\.json"):
+    with pytest.raises(Mistake, match=r"\bb\.json\b.*\bc\.json\b"):
         Pool([*files, third])
 
 
@@ -465,10 +469,11 @@ def test_one_low_wnli_run_does_not_keep_the_comparison_with_elmo_open():
     [wnli] = [part for part in parts if part.name == "WNLI"]
     assert wnli.estimate.hold is None
     assert wnli.estimate.value == pytest.approx(55 - 56.3)
-    assert any("at or below the majority class" in note for note in wnli.estimate.notes)
+    trivial = BASELINES.tasks["wnli"].trivial
+    assert any(trivial.predictor in note and f"{trivial.value:.2f}" in note for note in wnli.estimate.notes)
 
 
 def test_a_failed_run_after_an_extension_needs_six_seeds():
     five, six = ((9.0, *(91.0,) * n) for n in (4, 5))
-    assert "too few" in str(cell(sst2(*five, look=2)).hold)
+    assert "5 seeds" in str(cell(sst2(*five, look=2)).hold)
     assert cell(sst2(*six, look=2)).hold is None

@@ -1,5 +1,6 @@
 """The n-best span search against an obvious one, on made logits and on the real data."""
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -122,17 +123,21 @@ def test_logits_that_are_not_numbers_are_refused(value: float, which: int) -> No
     rows = [[logits(4)], [logits(4)]]
     rows[which][0][0] = value
     features = {"example_id": ["r"], "offset_mapping": [window(0, 4)]}
-    assert "not finite numbers for SQuAD row 'r'" in refused(features, rows[0], rows[1], {"r": TEXT}, 20, 30)
+    said = refused(features, rows[0], rows[1], {"r": TEXT}, 20, 30)
+    assert all(word in said for word in ("'r'", "finite"))
 
 
 def test_windows_logits_and_contexts_that_do_not_belong_together_are_refused() -> None:
     features, row = {"example_id": ["r"], "offset_mapping": [window(0, 4)]}, [logits(4)]
-    assert "1 windows, 2 rows of start logits and 1 of end" in refused(features, row * 2, row, {"r": TEXT}, 20, 30)
-    assert "has 7 tokens and logits of shape (6,)" in refused(features, [logits(3)], row, {"r": TEXT}, 20, 30)
-    assert "1 SQuAD rows (one is 's')" in refused(features, row, row, {"r": TEXT, "s": TEXT}, 20, 30)
-    assert "1 SQuAD rows (one is 'r')" in refused(features, row, row, {}, 20, 30)
-    assert "n_best 0 and max_answer_length 30" in refused(features, row, row, {"r": TEXT}, 0, 30)
-    assert "n_best 20 and max_answer_length 0" in refused(features, row, row, {"r": TEXT}, 20, 0)
+    for found, more in (
+        (r"\b1 windows\b.*\b2\b.*\b1\b", (row * 2, row, {"r": TEXT}, 20, 30)),
+        (r"'r'.*\b7 tokens\b.*\(6,\)", ([logits(3)], row, {"r": TEXT}, 20, 30)),
+        (r"\b1\b.*'s'", (row, row, {"r": TEXT, "s": TEXT}, 20, 30)),
+        (r"\b1\b.*'r'", (row, row, {}, 20, 30)),
+        (r"\bn_best 0\b.*\bmax_answer_length 30\b", (row, row, {"r": TEXT}, 0, 30)),
+        (r"\bn_best 20\b.*\bmax_answer_length 0\b", (row, row, {"r": TEXT}, 20, 0)),
+    ):
+        assert re.search(found, refused(features, *more))
 
 
 def searched(windows: list[Any], starts: Any, ends: Any, n_best: int, longest: int) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -90,7 +91,7 @@ def test_real_weights_are_timed_and_the_record_says_so(project: Project) -> None
 def test_a_second_launch_is_recorded_beside_the_first(timed: SimpleNamespace) -> None:
     assert [record.get("launch", 0) for record in timed.records] == [0, 1]
     notes = timed.project.verdicts("twice")["speed.cpu"]["notes"]
-    assert any("in 2 launch(es)" in note for note in notes)
+    assert any("2 launch" in note for note in notes)
 
 
 @pytest.mark.times
@@ -119,7 +120,8 @@ def test_a_model_that_returns_nan_is_an_error(project: Project) -> None:
     assert result.returncode == pytest.ExitCode.TESTS_FAILED
     assert "Traceback" not in result.stdout
     verdict = project.verdicts()["speed.cpu"]
-    assert verdict["reason"] == "the student returns values that are not numbers: its time means nothing"
+    assert verdict["verdict"] == "error"
+    assert all(word in verdict["reason"] for word in ("student", "numbers"))
     assert "machines" not in verdict  # nothing was measured
 
 
@@ -129,24 +131,26 @@ def test_a_model_that_does_not_fit_in_memory_is_not_run(project: Project) -> Non
     assert result.returncode == pytest.ExitCode.OK
     verdict = project.verdicts()["speed.cpu"]
     assert verdict["verdict"] == "not run"
-    assert verdict["reason"].startswith("the teacher was not timed: a model needs ")
+    assert all(word in verdict["reason"] for word in ("teacher", "GiB"))
 
 
 @pytest.mark.parametrize(
-    ("options", "reason"),
+    ("options", "words"),
     [
-        (["-n2"], "times taken beside other tests mean nothing: run without xdist's -n"),
-        (["--benchmark-disable"], "--benchmark-disable was given: leave it out to time models"),
-        (["--benchmark-skip"], "--benchmark-skip was given: leave it out to time models"),
-        (["-p", "no:benchmark"], 'pytest-benchmark not installed: pip install -e ".[run]"'),
+        (["-n2"], ("xdist", "-n")),
+        (["--benchmark-disable"], ("--benchmark-disable",)),
+        (["--benchmark-skip"], ("--benchmark-skip",)),
+        (["-p", "no:benchmark"], ("pytest-benchmark", 'pip install -e ".[run]"')),
     ],
 )
 def test_what_keeps_times_from_being_taken_is_not_run_never_a_pass(
-    project: Project, options: list[str], reason: str
+    project: Project, options: list[str], words: tuple[str, ...]
 ) -> None:
     result = project.run(CPU, *options)
     assert result.returncode == pytest.ExitCode.OK
-    assert (project.words()["speed.cpu"], project.verdicts()["speed.cpu"]["reason"]) == ("not run", reason)
+    verdict = project.verdicts()["speed.cpu"]
+    assert verdict["verdict"] == "not run"
+    assert all(word in verdict["reason"] for word in words)
 
 
 @pytest.mark.times
@@ -160,7 +164,7 @@ def test_one_core_is_enough_and_more_threads_than_cores_are_refused(project: Pro
     assert project.words()["speed.cpu"] == "reproduced"
     two = project.run(*arguments, "--threads", "2", before=bind)
     assert two.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "--threads 2 is not between 1 and the 1 processors" in two.stdout + two.stderr
+    assert re.search(r"--threads 2\b.*\b1 processor", two.stdout + two.stderr)
 
 
 @pytest.mark.parametrize("claim", ["gpu_batch1", "gpu_batch32", "gpu_full_pass", "cpu_full_pass", "cpu_backends"])
@@ -175,19 +179,18 @@ def test_without_a_gpu_its_claims_are_not_run(project: Project) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     project.run("claims/test_speed.py", "-m", "gpu", "--runslow")
-    reasons = {project.verdicts()[f"speed.gpu_{name}"]["reason"] for name in ("batch1", "batch32", "full_pass")}
-    assert reasons == {"needs a GPU: run it on a GPU host, or give recorded times with --evidence FILE"}
+    for name in ("batch1", "batch32", "full_pass"):
+        verdict = project.verdicts()[f"speed.gpu_{name}"]
+        assert verdict["verdict"] == "not run"
+        assert all(word in verdict["reason"] for word in ("GPU", "--evidence"))
+        assert "--runslow" not in verdict["reason"]
 
 
 def test_the_phone_stays_not_run_with_the_nearest_thing_measured(project: Project) -> None:
     project.run("claims/test_speed.py", "--evidence", "evidence/cpu.json")
     verdict = project.verdicts()["speed.phone"]
     assert verdict["verdict"] == "not run"
-    assert "iPhone 7 Plus" in verdict["reason"]
-    assert (
-        "the nearest thing measured, and no phone, is int8 on one thread of a CPU: 1.98x [1.97, 2.00]"
-        in verdict["reason"]
-    )
+    assert all(word in verdict["reason"] for word in ("iPhone 7 Plus", "int8", "1.98x [1.97, 2.00]"))
 
 
 def test_what_was_recorded_on_a_real_pair_is_judged(project: Project) -> None:
@@ -196,12 +199,12 @@ def test_what_was_recorded_on_a_real_pair_is_judged(project: Project) -> None:
     for name in ("speed.cpu", "speed.cpu_full_pass", "speed.cpu_backends"):
         assert verdicts[name]["verdict"] == "reproduced"
     notes = verdicts["speed.cpu_full_pass"]["notes"]
-    assert any(note.startswith("full pass: 166.6 s v 83.2 s, of it tokenisation") for note in notes)
+    assert any(all(word in note for word in ("166.6 s", "83.2 s", "tokenisation")) for note in notes)
 
 
 def test_a_full_pass_without_the_data_says_what_it_needs(project: Project) -> None:
     project.run(FULL_PASS, "--runslow")
-    assert "give it with --mirror DIR" in project.verdicts()["speed.cpu_full_pass"]["reason"]
+    assert "--mirror" in project.verdicts()["speed.cpu_full_pass"]["reason"]
     refused = project.run("claims/test_speed.py", "--runslow", "--mirror", "nowhere")
     assert refused.returncode == pytest.ExitCode.USAGE_ERROR
     assert "--mirror" in refused.stdout + refused.stderr
@@ -219,6 +222,4 @@ def test_a_full_pass_takes_all_1500_real_pairs_with_tokenisation(project: Projec
     assert len(measurement["pairs"]) == 1500, result.stdout
     assert measurement["how"]["tokenisation"] is True
     notes = " ".join(project.verdicts()["speed.cpu_full_pass"]["notes"])
-    assert "of it tokenisation" in notes
-    assert "forward only, over the same pairs" in notes
-    assert "the paper's own 3.53" in notes
+    assert all(word in notes for word in ("tokenisation", "forward only", "3.53"))

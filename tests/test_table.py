@@ -1,5 +1,7 @@
 """The table that ends a run and the message of a failing claim, line by line."""
 
+import re
+
 import pytest
 
 from judge.verdicts import Outcome
@@ -154,14 +156,16 @@ def test_an_empty_run_has_a_table_without_groups() -> None:
 @pytest.mark.parametrize(
     ("outcomes", "absent", "said"),
     [
-        (["reproduced"], 0, "1 reproduced"),
-        (["not run", "reproduced", "error", "reproduced"], 0, "2 reproduced; 1 error; 1 not run"),
-        (["inconclusive", "not reproduced"], 3, "1 not reproduced; 1 inconclusive; 3 not asked for"),
-        ([], 5, "5 not asked for"),
+        (["reproduced"], 0, ["1 reproduced"]),
+        (["not run", "reproduced", "error", "reproduced"], 0, ["2 reproduced", "1 error", "1 not run"]),
+        (["inconclusive", "not reproduced"], 3, ["1 not reproduced", "1 inconclusive"]),
+        ([], 5, []),
     ],
 )
-def test_tally_counts_each_verdict(outcomes: list[str], absent: int, said: str) -> None:
-    assert counts([verdict("a.b", Outcome(outcome)) for outcome in outcomes], absent) == said
+def test_tally_counts_each_verdict(outcomes: list[str], absent: int, said: list[str]) -> None:
+    parts = counts([verdict("a.b", Outcome(outcome)) for outcome in outcomes], absent).split("; ")
+    assert parts[: len(said)] == said
+    assert [part.split()[0] for part in parts[len(said) :]] == ([str(absent)] if absent else [])
 
 
 def test_tally_tells_contradictions_from_failures() -> None:
@@ -169,44 +173,43 @@ def test_tally_tells_contradictions_from_failures() -> None:
 
 
 def test_message_stands_alone() -> None:
-    assert full(RETENTION).splitlines() == [
-        "inconclusive: glue.retention, 97 % of BERT's GLUE Score",
-        '  claimed   "retaining 97% of its language understanding capabilities" (Abstract; Table 3)',
-        "  reading   the ratio of the nine-task Scores",
-        "  printed   97 %",
-        "  measured  95.03 % [92.47, 97.66], 90% interval",
-        "  needed    at least 96.5 % (margin 0.5, rounding: half a unit of the last printed digit)",
-        "  why       the interval reaches across the bound; the value itself falls outside",
-        "  from      CoLA (teacher): 57.2966; seconds: 0 1 2 3 4 5 6 7 8 9 10 11 and 3 more",
-        "  evidence  evidence/prior-study.json",
-        "  mark      unlike recipes",
-        "  note      without WNLI: 95.66 %",
-        "  to settle about 7 seeds would settle it",
+    # One thing on each line, in this order.
+    shown = [
+        ("inconclusive", "glue.retention", RETENTION.title),
+        (f'"{RETENTION.sentence}"', RETENTION.where),
+        (RETENTION.reading or "",),
+        (" 97 %",),
+        (" 95.03 % [92.47, 97.66]", "90%"),
+        (" at least 96.5 %", " 0.5", RETENTION.margin_reason),
+        (RETENTION.reason,),
+        ("CoLA (teacher): 57.2966", "seconds: 0 1 2 3 4 5 6 7 8 9 10 11 ", " 3 "),
+        RETENTION.evidence,
+        RETENTION.marks,
+        RETENTION.notes,
+        ("7 seeds",),
     ]
+    for line, words in zip(full(RETENTION).splitlines(), shown, strict=True):
+        assert all(word in line for word in words), line
 
 
 def test_message_of_a_contradiction_says_that_it_is_known() -> None:
     said = full(CONTRADICTION)
-    assert said.startswith("not reproduced: text.elmo_stsb, ")
-    assert "  known     86.9 - 70.4 is 16.5; BERT-base's lead" in said
-    assert "  measured  16.5 points\n" in said
-    assert "to settle" not in said
+    assert all(word in said.splitlines()[0] for word in ("not reproduced", "text.elmo_stsb"))
+    assert f" {CONTRADICTION.contradiction}" in said
+    assert " 16.5 points\n" in said
+    assert " seeds" not in said
 
 
 def test_message_of_a_decided_claim_asks_for_no_seeds() -> None:
-    assert "to settle" not in full(FAILED.model_copy(update={"to_settle": 7}))
+    assert "7 seeds" not in full(FAILED.model_copy(update={"to_settle": 7}))
 
 
 @pytest.mark.parametrize(
     ("to_settle", "said"),
-    [
-        (None, ""),
-        (0, "cannot be settled by seeds (more than 50)"),
-        (50, "about 50 seeds would settle it"),
-    ],
+    [(None, "$"), (0, r".*\bmore than 50\b"), (50, r"(?!.*\bmore than\b).*\b50 seeds\b")],
 )
 def test_seeds_that_would_settle_it(to_settle: int | None, said: str) -> None:
-    assert settle(RETENTION.model_copy(update={"to_settle": to_settle})) == said
+    assert re.match(said, settle(RETENTION.model_copy(update={"to_settle": to_settle})))
 
 
 @pytest.mark.parametrize(

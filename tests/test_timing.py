@@ -48,7 +48,7 @@ def test_lengths_are_counted_again_from_the_real_pairs() -> None:
 
 def test_lengths_that_do_not_add_up_are_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "stsb-lengths.json").write_text('{"counts": {"31": 1499}}')
-    with pytest.raises(Mistake, match=r"/counts: they add up to 1499, not to 1500 pairs: correct them\.$"):
+    with pytest.raises(Mistake, match=r"/counts\b.*\b1499\b.*\b1500\b"):
         length_counts(tmp_path)
 
 
@@ -91,7 +91,7 @@ def test_rounds_are_put_together_as_pairs() -> None:
     sequence = turns([10, 20])
     assert sequence == [Turn("teacher", 10), Turn("student", 10), Turn("student", 20), Turn("teacher", 20)]
     assert pairs(sequence, [4.0, 2.0, 3.0, 6.0]) == [("teacher", 4.0, 2.0), ("student", 6.0, 3.0)]
-    with pytest.raises(ValueError, match="make no pairs"):
+    with pytest.raises(ValueError, match=r"\b4\b.*\b3\b"):
         pairs(sequence, [1.0, 2.0, 3.0])
 
 
@@ -168,7 +168,7 @@ def test_other_processes_on_the_gpu_are_named() -> None:
 
 
 def test_a_model_without_room_is_refused_before_it_is_made() -> None:
-    with pytest.raises(NoRoom, match=r"needs 2200000\.0 GiB of memory, and .* GiB are free"):
+    with pytest.raises(NoRoom, match=r"\b2200000\.0 GiB\b.* GiB\b"):
         check_room(1e6 * 2**30, "cpu")
 
 
@@ -180,7 +180,7 @@ def test_a_development_set_of_another_size_is_a_mistake(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     table = pyarrow.table({"sentence1": ["a"], "sentence2": ["b"]})
     parquet.write_table(table, folder / "validation-00000-of-00001.parquet")
-    with pytest.raises(Mistake, match="has 1 pairs in stsb's validation split, not 1,500: download it again"):
+    with pytest.raises(Mistake, match=r" 1 .*\bstsb\b.*\b1,500\b"):
         load_pairs(find_split(*GLUE, "stsb", "validation", tmp_path, fetch=False))
 
 

@@ -202,7 +202,7 @@ def test_a_constant_schedule_has_its_warm_up(made: Path, store: Store) -> None:
 
 @pytest.mark.parametrize("changes", [{"optimizer": "lamb"}, {"schedule": "cosine"}])
 def test_a_recipe_that_nobody_can_follow_is_refused(changes: dict[str, str], made: Path, store: Store) -> None:
-    with pytest.raises(Mistake, match=rf"asks for .*{next(iter(changes.values()))}.*correct baselines/recipes.json\.$"):
+    with pytest.raises(Mistake, match=rf"\b{next(iter(changes.values()))}\b.*baselines/recipes\.json"):
         run(small(made, **changes), store)
 
 
@@ -389,8 +389,9 @@ def test_a_model_of_which_not_one_example_fits_is_refused(
     made: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = fails_above(monkeypatch, 0, OUT_OF_MEMORY)
-    with pytest.raises(Mistake, match=r"^bert on WNLI, seed 1 does not fit in the memory of cpu, .* larger device\.$"):
-        run(small(made, batch_size=6), store)
+    asked = small(made, batch_size=6)
+    with pytest.raises(Mistake, match=rf"{asked}.*\bmemory\b.*\bcpu\b"):
+        run(asked, store)
     assert tried == [6, 3, 2, 1]
 
 
@@ -426,14 +427,16 @@ def test_scoring_goes_on_in_smaller_batches_where_memory_is_short(
     cut = run(small(made), store_beside(store))
     assert tried == [53, 32, 16, 16, 16, 5]
     assert cut.files == whole.files
-    fails_above(monkeypatch, 0, OUT_OF_MEMORY, scoring=True)
-    with pytest.raises(Mistake, match=r"^one example of bert on WNLI, seed 2 is too much .* larger device\.$"):
-        run(small(made, seed=2), store)
+    tried = fails_above(monkeypatch, 0, OUT_OF_MEMORY, scoring=True)
+    asked = small(made, seed=2)
+    with pytest.raises(Mistake, match=rf"{asked}.*\bmemory\b.*\bcpu\b"):
+        run(asked, store)
+    assert tried[-1] == 1
 
 
 ROOM: list[tuple[str, Callable[..., int], str]] = [
-    ("measure.store.Store.free_bytes", lambda _: 2**20, r"of disk while it runs and 0\.0 GiB are free: make room"),
-    ("measure.finetuning.room.free_memory", lambda: 2**20, r"of memory before the first .* free on cpu: free some"),
+    ("measure.store.Store.free_bytes", lambda _: 2**20, r"\bdisk\b.*\b0\.0 GiB\b.*--cache"),
+    ("measure.finetuning.room.free_memory", lambda: 2**20, r"\bmemory\b.* GiB\b.*\bcpu\b"),
 ]
 
 
@@ -442,8 +445,9 @@ def test_too_little_room_is_said_before_the_first_step(
     what: str, free: Callable[..., int], said: str, made: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(what, free)
-    with pytest.raises(Mistake, match=rf"^bert on WNLI, seed 1 needs .* GiB {said}"):
-        run(small(made), store, watch=lambda _done, _total: pytest.fail("a step was taken"))
+    asked = small(made)
+    with pytest.raises(Mistake, match=rf"{asked}.* GiB\b.*{said}"):
+        run(asked, store, watch=lambda _done, _total: pytest.fail("a step was taken"))
 
 
 @pytest.mark.parametrize("task", ["wnli", "stsb", "squad"])
@@ -459,7 +463,8 @@ def test_a_model_that_diverged_scores_nothing_and_says_so(task: str, made: Path,
     assert result.metrics
     assert all(math.isnan(value) for value in result.metrics.values())
     assert set(result.examples) == set(result.metrics)
-    assert result.provenance.notes == ("its outputs are not finite numbers, so nothing was scored",)
+    [note] = result.provenance.notes
+    assert "finite" in note
     assert (result.splits, result.constant) == ({}, False)
     kept = store.find(asked.key)
     assert kept is not None

@@ -2,6 +2,7 @@
 
 import doctest
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -119,7 +120,7 @@ def test_no_more_than_binary_rounding_is_forgiven():
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_value_that_is_not_finite_is_never_judged(value):
-    with pytest.raises(BadMeasurement, match="not a number to judge"):
+    with pytest.raises(BadMeasurement, match=re.escape(f"{value}")):
         judge(claim("at_least"), between(value, 60.0, 61.0))
 
 
@@ -148,7 +149,7 @@ def test_a_hold_keeps_any_interval_undecided_and_gives_its_reason(estimate):
 def test_only_a_teacher_that_is_not_reproduced_withholds_a_yes(teacher, outcome):
     verdict = judge(claim(), INSIDE, guard=guard(teacher))
     assert verdict.verdict is outcome
-    assert ("teacher.score is not reproduced" in verdict.reason) == (outcome is INCONCLUSIVE)
+    assert ("teacher.score" in verdict.reason) == (outcome is INCONCLUSIVE)
 
 
 def test_a_guard_does_not_soften_a_no():
@@ -161,18 +162,25 @@ def test_a_hold_comes_before_the_guard():
 
 
 @pytest.mark.parametrize(
-    ("estimate", "reason"),
+    ("estimate", "words"),
     [
-        (INSIDE, "the interval lies inside the bounds"),
-        (OUTSIDE, "the interval lies wholly outside the bounds"),
-        (ACROSS, "the interval reaches across the bound; the value itself falls inside"),
-        (ACROSS_OUTSIDE, "the interval reaches across the bound; the value itself falls outside"),
-        (exact(50.0), "the value agrees"),
-        (exact(53.0), "the value does not agree"),
+        (INSIDE, ("interval", "inside")),
+        (OUTSIDE, ("interval", "outside")),
+        (ACROSS, ("interval", "across", "value", "inside")),
+        (ACROSS_OUTSIDE, ("interval", "across", "value", "outside")),
+        (exact(50.0), ("value",)),
+        (exact(53.0), ("value",)),
     ],
 )
-def test_each_outcome_says_why(estimate, reason):
-    assert judge(claim(), estimate).reason == reason
+def test_each_outcome_says_why(estimate, words):
+    known = ("interval", "across", "value", "inside", "outside")
+    reason = judge(claim(), estimate).reason
+    assert tuple(word for word in known if word in reason) == words
+
+
+def test_no_two_outcomes_have_the_same_reason():
+    estimates = (INSIDE, OUTSIDE, ACROSS, ACROSS_OUTSIDE, exact(50.0), exact(53.0))
+    assert len({judge(claim(), estimate).reason for estimate in estimates}) == 6
 
 
 @pytest.mark.parametrize(("estimate", "outcome"), [(ACROSS, REPRODUCED), (ACROSS_OUTSIDE, NOT_REPRODUCED)])
@@ -180,7 +188,8 @@ def test_mode_side_decides_by_the_value_and_is_marked(estimate, outcome):
     verdict = judge(claim(), estimate.with_(marks=["unlike recipes"]), mode="side")
     assert verdict.verdict is outcome
     assert verdict.marks == ("unlike recipes", "by side")
-    assert verdict.reason.startswith("decided by the value alone, as asked; else inconclusive: the interval reaches")
+    assert judge(claim(), estimate).reason in verdict.reason
+    assert "inconclusive" in verdict.reason
 
 
 @pytest.mark.parametrize("estimate", [INSIDE, OUTSIDE])
@@ -268,12 +277,16 @@ ELMO = claim("at_least", 0.0, 0.0)
 
 def test_all_of_k_is_reproduced_if_each_is():
     verdict = judge_all(ELMO, nine(reach(0.05) + 0.001))
-    assert (verdict.verdict, verdict.reason) == (REPRODUCED, "each of the 9 lies inside its bounds")
+    assert verdict.verdict is REPRODUCED
+    assert "9" in verdict.reason
+    assert "RTE" not in verdict.reason
 
 
 def test_all_of_k_is_open_if_one_is():
     verdict = judge_all(ELMO, nine(reach(0.05) - 0.001))
-    assert (verdict.verdict, verdict.reason) == (INCONCLUSIVE, "open for RTE")
+    assert verdict.verdict is INCONCLUSIVE
+    assert "RTE" in verdict.reason
+    assert "task " not in verdict.reason
 
 
 def test_one_of_k_outside_at_5_percent_alone_leaves_all_of_k_open():
@@ -290,7 +303,8 @@ def test_all_of_k_fails_where_one_is_outside_at_5_percent_over_k(beyond, outcome
 def test_all_of_k_names_what_failed_and_shows_the_worst():
     parts = [*nine(-3.0), five_seeds("CoLA", -9.0)]
     verdict = judge_all(ELMO, parts)
-    assert verdict.reason == "RTE, CoLA: wholly outside, at an error shared by 10"
+    assert all(word in verdict.reason for word in ("RTE", "CoLA", "10"))
+    assert "task " not in verdict.reason
     assert verdict.value == pytest.approx(-9.0)
     assert [note.split(":")[0] for note in verdict.notes] == [part.name for part in parts]
 

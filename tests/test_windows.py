@@ -1,6 +1,7 @@
 """SQuAD rows as windows: where the answer is, at borders, in Unicode, and on the real data."""
 
 import copy
+import re
 import string
 from functools import partial
 from pathlib import Path
@@ -218,14 +219,14 @@ def refused(function: Any, *values: Any) -> str:
 def test_a_question_that_leaves_no_room_is_named(function, tokenizer) -> None:
     rows = made(("q", "a b c", "a", 0), ("q " * 40, "a b c", "a", 0))
     said = refused(function, rows, tokenizer, 32, 2)
-    assert "'row-1' has 40 tokens" in said
-    assert "max_length 32" in said
+    assert all(word in said for word in ("'row-1'", "40", "max_length 32"))
 
 
 def test_a_question_that_leaves_just_too_little_room_is_refused_before_the_tokenizer_panics(tokenizer, capfd) -> None:
     # Seven tokens of context have room for 6 or 5 in a window; of these, 5 are to be shared with the next.
     assert len(training_windows(asked("a b c d e f g", "a", "q " * 11), tokenizer, 20, 5)["input_ids"]) == 2
-    assert "has 12 tokens" in refused(training_windows, asked("a b c d e f g", "a", "q " * 12), tokenizer, 20, 5)
+    said = refused(training_windows, asked("a b c d e f g", "a", "q " * 12), tokenizer, 20, 5)
+    assert all(word in said for word in ("'row-0'", "12", "max_length 20"))
     assert capfd.readouterr().err == ""
 
 
@@ -236,8 +237,7 @@ def test_a_long_question_is_no_trouble_beside_a_context_that_fits(tokenizer) -> 
 @pytest.mark.parametrize(("stride", "highest"), [(17, 16), (200, 16), (-1, 16)])
 def test_a_stride_that_does_not_fit_is_refused(stride, highest, tokenizer) -> None:
     said = refused(training_windows, asked(LETTERS, "a"), tokenizer, 20, stride)
-    assert f"doc_stride {stride} does not fit max_length 20" in said
-    assert f"0 to {highest} tokens" in said
+    assert all(word in said for word in (f"doc_stride {stride}", "max_length 20", f" {highest} "))
 
 
 @pytest.mark.parametrize(
@@ -257,14 +257,13 @@ def test_answers_that_do_not_stand_in_the_context_are_counted_and_refused(answer
     assert misplaced_answers(rows) == []
     rows["answers"][1] = answers
     assert misplaced_answers(rows) == ["row-1"]
-    assert "1 of 2 SQuAD rows (the first has id 'row-1')" in refused(training_windows, rows, tokenizer, 32, 2)
+    assert re.search(r"\b1\b.*\b2\b.*'row-1'.*\banswer_start\b", refused(training_windows, rows, tokenizer, 32, 2))
 
 
 def test_a_tokenizer_that_cannot_say_where_tokens_come_from_is_refused(tokenizer) -> None:
     plain = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer)
-    assert "is not a fast one with a [CLS] token" in refused(
-        evaluation_windows, asked(LETTERS, "a"), plain, LENGTH, STRIDE
-    )
+    said = refused(evaluation_windows, asked(LETTERS, "a"), plain, LENGTH, STRIDE)
+    assert all(word in said for word in (type(plain).__name__, "[CLS]"))
 
 
 @pytest.mark.parametrize(("max_length", "doc_stride"), [(384, 128), (96, 32)])
