@@ -1,6 +1,7 @@
 """`pytest --runslow` from end to end: miniatures under the paper models' names, made data, real processes."""
 
 import json
+import re
 import shutil
 import signal
 import time
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from measure.tasks import TASKS as ALL_TASKS
 from tests.madedata import BERT, DISTILBERT, VOCABULARY, miniature, write_task
 from tests.project import Project, Running
 
@@ -77,11 +79,11 @@ def test_every_job_is_trained_scored_kept_and_judged(finished: tuple[Project, Pa
     assert {words[f"glue.rte.{model}"] for model in ("bert", "distilbert")} == {"not reproduced"}  # they learn it all
     assert {words[f"glue.wnli.{model}"] for model in ("bert", "distilbert")} == {"inconclusive"}  # nothing could decide
     assert project.verdicts()["glue.rte.bert"]["value"] > 95
-    assert project.verdicts()["glue.cola.bert"]["reason"] == "left out by --tasks"
-    assert project.verdicts()["glue.retention"]["reason"].endswith("STS-B: left out by --tasks")
+    assert "--tasks" in project.verdicts()["glue.cola.bert"]["reason"]
+    assert re.search(r"\bSTS-B\b.*--tasks", project.verdicts()["glue.retention"]["reason"])
     assert len(keys(cache)) == 8
-    assert "job 1 of 8: bert-base-uncased on RTE, seed 42" in said
-    assert "job 8 of 8: distilbert-base-uncased on WNLI, seed 43" in said
+    assert re.search(r"\bjob 1 of 8\b.*\bbert-base-uncased on RTE, seed 42\b", said)
+    assert re.search(r"\bjob 8 of 8\b.*\bdistilbert-base-uncased on WNLI, seed 43\b", said)
     assert not list((cache / "work").iterdir())
 
 
@@ -163,7 +165,7 @@ def test_two_processes_on_one_cache_share_the_jobs_and_run_none_twice(mirror: Pa
     cache = tmp_path / "cache"
     options = (*COMMAND, *QUICK, "--mirror", str(mirror), "--cache", str(cache))
     both = [small(tmp_path / name).start(*options) for name in ("one", "other")]
-    trained = [sum(line.startswith("job ") for line in run.end().stdout.splitlines()) for run in both]
+    trained = [len(re.findall(r"\bjob \d+ of \d+\b", run.end().stdout)) for run in both]
     assert sum(trained) == len(keys(cache)) == 8
     assert min(trained) >= 1
 
@@ -178,9 +180,10 @@ def test_a_damaged_result_is_set_aside_said_and_made_again(
     (key / "result.json").write_text(text.replace('"glue.wnli.accuracy": 0.', '"glue.wnli.accuracy": 0.9'))
     other = small(tmp_path / "project")
     said = run(other, mirror, copy)
-    assert f"The stored job {key.name} is damaged" in said
-    assert "was set aside in" in said
-    assert said.count("job 1 of 1: ") == 1
+    [aside] = copy.glob("damaged/*")
+    assert key.name in aside.name
+    assert str(aside) in said
+    assert len(re.findall(r"\bjob 1 of 1\b", said)) == 1
     assert other.verdicts() == project.verdicts()
 
 
@@ -195,7 +198,7 @@ def test_a_run_that_is_killed_loses_no_finished_job(mirror: Path, tmp_path: Path
     said = run(project, mirror, cache, *QUICK, code=pytest.ExitCode.OK)
     after = keys(cache)
     assert {key: after[key] for key in kept} == kept
-    assert f"job {8 - len(kept)} of {8 - len(kept)}: " in said
+    assert re.search(rf"\bjob {8 - len(kept)} of {8 - len(kept)}\b", said)
     assert len(after) == 8
 
 
@@ -208,7 +211,7 @@ def test_an_interrupt_stops_after_the_step_and_says_how_to_go_on(mirror: Path, t
     done = first.end(120)
     said = done.stdout
     assert done.returncode == pytest.ExitCode.INTERRUPTED, said
-    assert f"what is finished is kept in {cache}: the same command goes on from there" in said
+    assert any(str(cache) in line and "same command" in line for line in said.splitlines())
     assert 1 <= len(keys(cache)) < 8
     assert not list((cache / "temporary").iterdir())
 
@@ -228,31 +231,32 @@ def test_without_weights_nothing_is_trained_and_the_reason_says_what_is_missing(
     empty.mkdir()
     run(project, empty, tmp_path / "c", code=pytest.ExitCode.OK)
     reason = project.verdicts()["glue.rte.bert"]["reason"]
-    assert reason.startswith("weights missing: those of google-bert/bert-base-uncased")
+    assert all(word in reason for word in ("weights", "google-bert/bert-base-uncased", "--mirror"))
     shutil.copytree(mirror / "google-bert", empty / "google-bert")
     shutil.copytree(mirror / "distilbert", empty / "distilbert")
     run(project, empty, tmp_path / "c", code=pytest.ExitCode.OK)
-    assert project.verdicts()["glue.rte.bert"]["reason"].startswith("split missing: nyu-mll/glue's rte/train-*.parquet")
+    reason = project.verdicts()["glue.rte.bert"]["reason"]
+    assert all(word in reason for word in ("nyu-mll/glue", "rte/train-*.parquet", "--mirror"))
     assert not list((tmp_path / "c").glob("jobs/*"))
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    ("options", "words"),
     [
-        (("--tasks", "rte,cola2"), "--tasks: 'cola2' is no task"),
-        (("--tasks", "rte,rte"), "--tasks: 'rte' stands there twice"),
-        (("--seeds", "42,42"), "--seeds: 42 stands there twice, and the same seed gives the same run"),
-        (("--seeds", "many"), "--seeds many is neither how many seeds nor seeds with commas between"),
-        (("--recipe", "mine"), "invalid choice: 'mine'"),
-        (("--keep-checkpoints", "some"), "invalid choice: 'some'"),
+        (("--tasks", "rte,cola2"), ("--tasks", "'cola2'", ",".join(ALL_TASKS))),
+        (("--tasks", "rte,rte"), ("--tasks", "'rte'", "twice")),
+        (("--seeds", "42,42"), ("--seeds", "42", "twice")),
+        (("--seeds", "many"), ("--seeds", "many", "42,43,44")),
+        (("--recipe", "mine"), ("--recipe", "'mine'", "prior-study")),
+        (("--keep-checkpoints", "some"), ("--keep-checkpoints", "'some'", "last")),
     ],
 )
 def test_a_mistake_in_an_option_is_one_sentence_before_anything_runs(
-    options: tuple[str, ...], sentence: str, tmp_path: Path
+    options: tuple[str, ...], words: tuple[str, ...], tmp_path: Path
 ) -> None:
     done = Project(tmp_path).run("claims/", "--runslow", *options)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert sentence in done.stdout + done.stderr
+    assert all(word in done.stdout + done.stderr for word in words), done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 
@@ -266,5 +270,5 @@ def test_a_truncated_data_set_is_an_error_and_no_lower_score(mirror: Path, tmp_p
     unseen = "import measure.preflight; measure.preflight.check_rows = lambda *_: ''"  # as under xdist
     done = project.run(*command, "--cache", str(tmp_path / "cache"), before=unseen)
     assert project.words()["glue.wnli.bert"] == "error"
-    assert "has 40 rows and the official one 71: download it again" in done.stdout
+    assert re.search(r"\b40\b.*\b71\b.*\bdownload", done.stdout)
     assert "Traceback" not in done.stdout

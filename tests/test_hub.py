@@ -61,10 +61,8 @@ def test_a_folder_of_ones_own_comes_before_the_mirror_and_that_before_the_cache(
 def test_a_place_without_weights_is_passed_over(cached: Any, tmp_path: Path) -> None:
     mirror = tmp_path / "mirror"
     (model_in(mirror / NAME) / "model.safetensors").unlink()
-    assert absence(find_model, NAME, REVISION, mirror) == (
-        "weights missing: those of owner/model and its tokenizer are neither in --mirror nor in the hub's cache, "
-        "and no hub answers: give them with --mirror DIR, or fetch them where the hub can be reached"
-    )
+    said = absence(find_model, NAME, REVISION, mirror)
+    assert all(word in said for word in ("weights", NAME, "no hub answers", "--mirror DIR")), said
     model_in(cached())
     assert find_model(NAME, REVISION, mirror).folder == cached()
     assert find_model(NAME, REVISION, tmp_path / "no such mirror", fetch=False).folder == cached()
@@ -72,16 +70,16 @@ def test_a_place_without_weights_is_passed_over(cached: Any, tmp_path: Path) -> 
 
 def test_another_revision_in_the_cache_is_not_the_pinned_one(cached: Any) -> None:
     model_in(cached(revision="b" * 40))
-    assert "weights missing" in absence(find_model, NAME, REVISION, None)
+    assert "weights" in absence(find_model, NAME, REVISION, None)
     assert find_model(NAME, "b" * 40, None).revision == "b" * 40
 
 
 @pytest.mark.parametrize("lacking", ["vocab.txt", "model.safetensors", "config.json"])
 def test_a_part_of_a_model_in_the_cache_is_not_a_model(lacking: str, cached: Any) -> None:
     (model_in(cached()) / lacking).unlink()
-    assert absence(find_model, NAME, REVISION, None, fetch=False) == (
-        "weights missing: those of owner/model and its tokenizer are neither in --mirror nor in the hub's cache"
-    )
+    said = absence(find_model, NAME, REVISION, None, fetch=False)
+    assert all(word in said for word in ("weights", NAME)), said
+    assert "no hub answers" not in said, "nobody wants to know"
 
 
 def test_weights_in_several_files_must_all_be_there(cached: Any, tmp_path: Path) -> None:
@@ -89,10 +87,9 @@ def test_weights_in_several_files_must_all_be_there(cached: Any, tmp_path: Path)
     for folder in (cached(), tmp_path / "mine"):
         model_in(folder, **{"model.safetensors.index.json": index, "model-1.safetensors": "1"})
         (folder / "model.safetensors").unlink()
-    assert "weights missing" in absence(find_model, NAME, REVISION, None)
-    assert refused(find_model, str(tmp_path / "mine"), None, None) == (
-        f"{tmp_path / 'mine'} has no model.safetensors, or lacks parts of it: save the model there with its weights."
-    )
+    assert "weights" in absence(find_model, NAME, REVISION, None)
+    said = refused(find_model, str(tmp_path / "mine"), None, None)
+    assert all(word in said for word in (str(tmp_path / "mine"), "model.safetensors")), said
     for folder in (cached(), tmp_path / "mine"):
         (folder / "model-2.safetensors").write_text("2")
     names = [name for name, _ in find_model(NAME, REVISION, None).paths]
@@ -100,7 +97,7 @@ def test_weights_in_several_files_must_all_be_there(cached: Any, tmp_path: Path)
     assert find_model(str(tmp_path / "mine"), None, None).digest == find_model(NAME, REVISION, None).digest
     for text in ("{", "[]", "{}", '{"weight_map": 3}', '{"weight_map": {}}'):
         (tmp_path / "mine" / "model.safetensors.index.json").write_text(text)
-        assert "lacks parts of it" in refused(find_model, str(tmp_path / "mine"), None, None)
+        assert "model.safetensors" in refused(find_model, str(tmp_path / "mine"), None, None)
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "pytorch_model.bin.index.json"])
@@ -109,27 +106,24 @@ def test_pickled_weights_alone_are_refused_in_ones_own_folder(name: str, tmp_pat
     assert find_model(str(folder), None, None).paths[1][0] == "model.safetensors"
     assert name not in dict(find_model(str(folder), None, None).paths)
     (folder / "model.safetensors").unlink()
-    assert refused(find_model, str(folder), None, None) == (
-        f"{folder} holds pickled weights only, which can run code when they are loaded: save the model with "
-        "safe_serialization=True."
-    )
+    said = refused(find_model, str(folder), None, None)
+    assert all(word in said for word in (str(folder), "safe_serialization=True")), said
 
 
 def test_pickled_weights_in_the_cache_are_never_used(cached: Any) -> None:
     (model_in(cached(), **{"pytorch_model.bin": "pickle"}) / "model.safetensors").unlink()
-    assert "weights missing" in absence(find_model, NAME, REVISION, None)
+    assert "weights" in absence(find_model, NAME, REVISION, None)
 
 
 def test_what_is_plainly_no_model_is_refused(tmp_path: Path, cached: Any) -> None:
     (tmp_path / "empty").mkdir()
-    assert "is a folder without a config.json" in refused(find_model, str(tmp_path / "empty"), None, None)
-    assert "is neither a folder here nor a hub id" in refused(find_model, str(tmp_path / "nowhere"), None, None)
     (model_in(tmp_path / "bare") / "model.safetensors").unlink()
-    assert "has no model.safetensors" in refused(find_model, str(tmp_path / "bare"), None, None)
+    for name, lacking in (("empty", "config.json"), ("nowhere", "hub id"), ("bare", "model.safetensors")):
+        said = refused(find_model, str(tmp_path / name), None, None)
+        assert all(word in said for word in (str(tmp_path / name), lacking)), said
     for name in ("a--b/c", "a..b", "-a", "a/b.", "x" * 100):
-        assert refused(find_model, name, None, None) == (
-            f"{name} is neither a folder here nor a hub id such as owner/name: check the spelling."
-        )
+        said = refused(find_model, name, None, None)
+        assert all(word in said for word in (name, "hub id", "spelling")), said
 
 
 def test_a_digest_is_of_names_and_contents_wherever_they_lie(cached: Any, tmp_path: Path) -> None:
@@ -178,11 +172,11 @@ def test_splits_come_from_the_mirror_before_the_cache(cached: Any, tmp_path: Pat
     [here] = split_in(mirror / GLUE / "wnli", name)
     assert find_split(GLUE, WNLI.revision, "wnli", "validation", mirror) == [here]
     assert find_split(GLUE, WNLI.revision, "wnli", "validation", None, fetch=False) == [there]
-    assert absence(find_split, GLUE, WNLI.revision, "wnli", "train", mirror) == (
-        "split missing: nyu-mll/glue's wnli/train-*.parquet is neither in --mirror nor in the hub's cache, and no hub "
-        "answers: give it with --mirror DIR, or fetch it where the hub can be reached"
-    )
-    assert absence(find_task, WNLI, mirror, fetch=False).endswith("is neither in --mirror nor in the hub's cache")
+    said = absence(find_split, GLUE, WNLI.revision, "wnli", "train", mirror)
+    assert all(word in said for word in (GLUE, "wnli/train-*.parquet", "no hub answers", "--mirror DIR")), said
+    said = absence(find_task, WNLI, mirror, fetch=False)
+    assert "wnli/train-*.parquet" in said
+    assert "no hub answers" not in said
 
 
 def test_files_of_a_split_are_in_order_and_all_there_or_none(cached: Any, tmp_path: Path) -> None:
@@ -192,7 +186,7 @@ def test_files_of_a_split_are_in_order_and_all_there_or_none(cached: Any, tmp_pa
     split_in(folder, "train_extra-00000-of-00001.parquet")
     assert find_split(GLUE, WNLI.revision, "wnli", "train", None) == paths
     paths[7].unlink()  # as a download that was interrupted leaves it
-    assert "split missing" in absence(find_split, GLUE, WNLI.revision, "wnli", "train", None)
+    assert "wnli/train-*.parquet" in absence(find_split, GLUE, WNLI.revision, "wnli", "train", None)
 
 
 def test_a_task_has_the_files_of_all_its_splits_by_split_and_number(tmp_path: Path) -> None:
@@ -243,17 +237,10 @@ def asked(tmp_path: Path, *, fetch: bool = True, **variables: str) -> tuple[floa
     return float(seconds), int(addresses), said
 
 
-MISSING = [
-    "weights missing: those of owner/model and its tokenizer are neither in --mirror nor in the hub's cache",
-    "split missing: nyu-mll/glue's wnli/train-*.parquet is neither in --mirror nor in the hub's cache",
-]
-
-
-def with_reason(reason: str, then: str = "fetch {} where the hub can be reached") -> list[str]:
-    return [
-        f"{sentence}, and {reason}: give {it} with --mirror DIR, or {then.format(it)}"
-        for sentence, it in zip(MISSING, ("them", "it"), strict=True)
-    ]
+def name_what_is_missing(said: list[str], *more: str) -> bool:
+    """Whether one sentence names the weights, one the split, and both these words."""
+    missing = (("weights", "owner/model"), (GLUE, "wnli/train-*.parquet"))
+    return all(word in sentence for sentence, words in zip(said, missing, strict=True) for word in (*words, *more))
 
 
 @pytest.fixture
@@ -267,26 +254,27 @@ def silent() -> Iterator[str]:
 
 def test_a_hub_that_refuses_is_known_at_once(tmp_path: Path) -> None:
     seconds, addresses, said = asked(tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
-    assert said == with_reason("http://127.0.0.1:9 cannot be reached (Connection refused)")
+    assert name_what_is_missing(said, "http://127.0.0.1:9", "Connection refused", "--mirror DIR"), said
     assert seconds < 1
     assert addresses == 1, "it is probed once for all of them"
 
 
 def test_a_hub_that_never_answers_is_given_up_soon(tmp_path: Path, silent: str) -> None:
     seconds, _, said = asked(tmp_path, HF_ENDPOINT=silent)
-    assert said == with_reason(f"{silent} did not answer within 2 s")
+    assert name_what_is_missing(said, silent, "2 s", "--mirror DIR"), said
     assert 1.9 < seconds < 3.5
 
 
 def test_without_a_network_by_the_users_wish_nothing_is_asked(tmp_path: Path, silent: str) -> None:
     seconds, addresses, said = asked(tmp_path, HF_ENDPOINT=silent, HF_HUB_OFFLINE="1")
-    assert said == with_reason("HF_HUB_OFFLINE is set", "unset it")
+    assert name_what_is_missing(said, "HF_HUB_OFFLINE", "unset", "--mirror DIR"), said
     assert (addresses, seconds < 1) == (0, True)
 
 
 def test_without_leave_to_fetch_nothing_is_asked(tmp_path: Path, silent: str) -> None:
     seconds, addresses, said = asked(tmp_path, fetch=False, HF_ENDPOINT=silent)
-    assert said == MISSING
+    assert name_what_is_missing(said), said
+    assert silent not in "".join(said)
     assert (addresses, seconds < 1) == (0, True)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,7 +78,8 @@ def test_an_id_may_name_its_revision_and_a_folder_may_have_an_at(tmp_path: Path)
     assert split_id(folder) == (folder, None)
     assert find_model(folder, None, None).id == folder
     for name in ("owner/name@", "owner/name@/x", "owner/name@a b", "@v1"):
-        assert "is neither a folder here nor a hub id" in refused(find_config, name, None, None)
+        said = refused(find_config, name, None, None)
+        assert all(word in said for word in (name, "hub id")), said
 
 
 @pytest.mark.parametrize(
@@ -108,9 +110,9 @@ def test_a_configuration_is_fetched_without_weights(hub: Hub, tmp_path: Path) ->
     assert find_config(str(mirrored), None, None).folder == mirrored
     (mirrored / "vocab.txt").unlink()
     assert find_config(NAME, None, tmp_path / "mirror", tokenizer=True).folder.name == REVISION
-    assert absence(find_config, str(mirrored), None, None, tokenizer=True) == (
-        f"tokenizer missing: {mirrored} holds none: save it there beside the model"
-    )
+    said = absence(find_config, str(mirrored), None, None, tokenizer=True)
+    assert all(word in said for word in ("tokenizer", str(mirrored))), said
+    assert "--mirror" not in said, "it is looked for nowhere else"
 
 
 @pytest.mark.parametrize("redirect", ["relative", "absolute"])
@@ -153,9 +155,8 @@ def test_a_split_of_which_the_hub_has_a_part_is_none(lacking: str, hub: Hub, tmp
         (tmp_path / "data" / "task" / name).write_text(name)
     hub.add("owner/data", tmp_path / "data", "dataset")
     for split in ("train", "validation"):
-        assert absence(find_split, "owner/data", REVISION, "task", split, None) == (
-            f"split missing: owner/data has no whole task/{split}-*.parquet at its pinned revision"
-        )
+        said = absence(find_split, "owner/data", REVISION, "task", split, None)
+        assert all(word in said for word in ("owner/data", f"task/{split}-*.parquet", "revision")), said
 
 
 def test_datasets_gives_the_rows_that_we_read(
@@ -201,9 +202,9 @@ def test_a_mirror_with_a_list_names_the_commit_and_is_refused_for_another(
     )
     write_manifest(mirror, new_manifest({model: repository}))
     if revision == REVISION:
-        assert refused(find_config, model, revision, mirror).startswith(
-            f"{mirror} holds {model} at revision {OTHER[:12]}"
-        )
+        said = refused(find_config, model, revision, mirror)
+        words = (str(mirror), model, OTHER[:12], REVISION, "python -m measure.mirror")
+        assert all(word in said for word in words), said
     else:
         assert find_config(f"{model}@{revision}" if revision else model, None, mirror).revision == OTHER
     assert hub.requests == []
@@ -220,9 +221,11 @@ def test_weights_that_are_no_safetensors_are_refused_when_they_are_loaded(hub: H
     folder = hub.repositories["model", NAME].revisions[REVISION]
     model_in(folder, **{"config.json": (content / next(iter(PINNED)) / "config.json").read_text()})
     files = find_model(NAME, None, None)
-    assert "the weights of owner/mini cannot be loaded (" in refused(load_model, files, TASKS["wnli"], 64)
+    said = refused(load_model, files, TASKS["wnli"], 64)
+    assert all(word in said for word in ("weights", NAME, "loaded")), said
     config, place = config_in(files.folder, NAME), weights_folder(NAME, None, None)
-    assert f"the weights in {place} cannot be loaded (" in refused(load, config, place, "fp32", "cpu")
+    said = refused(load, config, place, "fp32", "cpu")
+    assert all(word in said for word in (str(place), "loaded")), said
 
 
 def pytest_in(project: Project, *arguments: str, **variables: str) -> str:
@@ -242,7 +245,7 @@ def test_a_full_run_from_the_hub_and_again_without_it(content: Path, tmp_path: P
         everything(hub, content)
         environment = hub.environment(tmp_path / "home")
         said = pytest_in(project, *command, **environment)
-        assert "job 2 of 2: distilbert-base-uncased on WNLI" in said, said
+        assert re.search(r"job 2 of 2\b.*distilbert-base-uncased.*WNLI", said), said
         assert hub.sent["model.safetensors"] == sum(
             (content / name / "model.safetensors").stat().st_size for name in PINNED
         )
@@ -251,7 +254,7 @@ def test_a_full_run_from_the_hub_and_again_without_it(content: Path, tmp_path: P
         verdicts, before = project.verdicts(), len(hub.requests)
         said = pytest_in(project, *command, **{**environment, "HF_HUB_OFFLINE": "1"})
         assert len(hub.requests) == before
-    assert "job 1" not in said
+    assert not re.search(r"job \d of \d\b.*WNLI", said), said
     assert project.verdicts() == verdicts
 
 

@@ -1,6 +1,7 @@
 """Every bad state of a hub, its network and this machine's disk: one sentence each, and what happens afterwards."""
 
 import json
+import re
 import resource
 import shutil
 import socket
@@ -61,24 +62,25 @@ def split() -> list[Path]:
 @pytest.mark.parametrize("revision", ["b" * 40, "v9"])
 def test_a_revision_that_is_missing(revision: str, hub: Hub) -> None:
     say = absence if revision.startswith("b") else refused  # a pinned commit is gone, a name is a slip
-    assert say(find_model, NAME, revision, None).rstrip(".") == (
-        f"owner/model has no revision {revision} at {hub.url}: choose one of {hub.url}/owner/model/commits/main"
-    )
-    assert say(find_config, f"{NAME}@{revision}", None, None).startswith(f"owner/model has no revision {revision}")
+    for said in (say(find_model, NAME, revision, None), say(find_config, f"{NAME}@{revision}", None, None)):
+        assert all(word in said for word in (revision, f"{hub.url}/owner/model/commits/main")), said
     if say is absence:
         said = absence(find_split, DATA, revision, "task", "validation", None)
-        assert said.endswith(f"choose one of {hub.url}/datasets/owner/data/commits/main")
+        assert all(word in said for word in (revision, f"{hub.url}/datasets/owner/data/commits/main")), said
 
 
 def test_a_repository_that_does_not_exist_or_is_private(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = f"owner/modle does not exist at {hub.url}: check the spelling, or, if it is private, "
-    assert refused(find_model, "owner/modle", None, None) == f"{said}set HF_TOKEN."
-    assert absence(find_model, "owner/modle", REVISION, None) == f"{said}set HF_TOKEN"
-    assert absence(find_split, "owner/modle", REVISION, "task", "validation", None) == f"{said}set HF_TOKEN"
+    for said in (
+        refused(find_model, "owner/modle", None, None),
+        absence(find_model, "owner/modle", REVISION, None),
+        absence(find_split, "owner/modle", REVISION, "task", "validation", None),
+    ):
+        assert all(word in said for word in ("owner/modle", hub.url, "spelling", "HF_TOKEN")), said
     monkeypatch.setenv("HF_TOKEN", "hf_other")
     hub.repositories["model", NAME].token = "hf_mine"
-    said = said.replace("modle", "model")
-    assert refused(find_model, NAME, None, None) == f"{said}give a token with access to it."
+    said = refused(find_model, NAME, None, None)
+    assert all(word in said for word in (NAME, hub.url, "spelling", "token")), said
+    assert "HF_TOKEN" not in said, "it is set"
     monkeypatch.setenv("HF_TOKEN", "hf_mine")
     assert find_model(NAME, None, None).revision == REVISION
 
@@ -87,9 +89,8 @@ def test_a_token_that_is_not_valid(hub: Hub, monkeypatch: pytest.MonkeyPatch) ->
     hub.tokens = {"hf_mine"}
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     for find in (find_model, find_config):
-        assert absence(find, NAME, None, None) == (
-            f"{hub.url} does not accept the token it is given for owner/model: set HF_TOKEN to a valid one, or unset it"
-        )
+        said = absence(find, NAME, None, None)
+        assert all(word in said for word in (hub.url, NAME, "HF_TOKEN", "unset")), said
     monkeypatch.delenv("HF_TOKEN")
     assert find_config(NAME, None, None).revision == REVISION
 
@@ -99,10 +100,12 @@ def test_a_gated_model(listed: bool, hub: Hub, monkeypatch: pytest.MonkeyPatch) 
     if listed:  # the hub says to everybody what there is
         downloads.Repository(NAME, None).listed()
     hub.add(NAME, hub.repositories["model", NAME].revisions[REVISION], gated=True, token="hf_mine")
-    said = f"owner/model is gated: accept its terms at {hub.url}/owner/model "
-    assert absence(find_model, NAME, None, None) == said + "and set HF_TOKEN to a token of yours"
+    said = absence(find_model, NAME, None, None)
+    assert all(word in said for word in ("gated", f"{hub.url}/owner/model", "HF_TOKEN")), said
     monkeypatch.setenv("HF_TOKEN", "hf_other")
-    assert absence(find_model, NAME, None, None) == said + "with the account of your token"
+    said = absence(find_model, NAME, None, None)
+    assert all(word in said for word in ("gated", f"{hub.url}/owner/model", "token")), said
+    assert "HF_TOKEN" not in said, "it is set"
     monkeypatch.setenv("HF_TOKEN", "hf_mine")
     assert find_model(NAME, None, None).revision == REVISION
 
@@ -120,8 +123,7 @@ def test_a_connection_that_is_cut_is_taken_up_where_it_ended(hub: Hub) -> None:
 def test_a_connection_that_is_cut_again_and_again_is_given_up_and_whole_files_are_kept(hub: Hub) -> None:
     hub.faults.append(Fault("model.safetensors", "cut", 0, times=6))
     said = absence(find_model, NAME, None, None)
-    assert said.startswith("owner/model's model.safetensors was cut off again and again on its way (")
-    assert said.endswith("): run again, whole files are kept")
+    assert all(word in said for word in (NAME, "model.safetensors", "cut off", "run again")), said
     assert len(asked(hub, ".safetensors")) == 6
     assert weights_folder(NAME, None, None) is None
     forget()
@@ -134,10 +136,8 @@ def test_a_connection_that_is_cut_again_and_again_is_given_up_and_whole_files_ar
 def test_a_transfer_that_stalls(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.05)
     hub.faults.append(Fault("model.safetensors", "stall", 100, times=6, seconds=1))
-    assert absence(find_model, NAME, None, None) == (
-        "owner/model's model.safetensors stalled again and again, for 0.05 s each time: run again, or raise "
-        "HF_HUB_DOWNLOAD_TIMEOUT"
-    )
+    said = absence(find_model, NAME, None, None)
+    assert all(word in said for word in (NAME, "model.safetensors", "0.05 s", "HF_HUB_DOWNLOAD_TIMEOUT")), said
     assert find_model(NAME, None, None).revision == REVISION
 
 
@@ -146,12 +146,11 @@ def test_a_hub_that_dies_after_it_was_probed_is_waited_for_once(hub: Hub) -> Non
     hub.shutdown()
     hub.server_close()
     start = time.monotonic()
-    assert absence(find_model, NAME, None, None) == (
-        f"{hub.url} stopped answering at owner/model's list of files ([Errno 111] Connection refused): run again "
-        "later, or give --mirror DIR"
-    )
-    for find in (split, lambda: find_config(NAME, None, None)):
-        assert f", and {hub.url} cannot be reached (Connection refused): give it with --mirror DIR, or" in absence(find)
+    said = absence(find_model, NAME, None, None)
+    assert all(word in said for word in (hub.url, NAME, "Connection refused", "run again", "--mirror DIR")), said
+    for find, missing in ((split, "split"), (lambda: find_config(NAME, None, None), "configuration")):
+        said = absence(find)
+        assert all(word in said for word in (missing, hub.url, "Connection refused", "--mirror DIR")), said
     assert time.monotonic() - start < 2
 
 
@@ -163,7 +162,8 @@ def test_a_hub_that_dies_between_two_files(hub: Hub) -> None:
     hub.server_close()
     close_session()  # the list of files is known, and what is asked next needs a new connection
     said = absence(find_model, NAME, None, None)
-    assert said.startswith(f"{hub.url} stopped answering at owner/model's tokenizer_config.json (")
+    words = (hub.url, NAME, "tokenizer_config.json", "Connection refused", "--mirror DIR")
+    assert all(word in said for word in words), said
     assert find_config(NAME, None, None) == config, "what is in the cache is used"
 
 
@@ -172,16 +172,17 @@ def test_a_hub_in_trouble_is_asked_three_times_then_once_more_then_no_more(statu
     assert downloads.hub_answers()
     hub.status = status
     said = absence(find_model, NAME, None, None)
-    assert said.startswith(f"{hub.url} cannot serve owner/model now (")
-    assert str(status) in said
-    assert said.endswith("): run again later")
+    assert all(word in said for word in (hub.url, NAME, "run again")), said
+    assert re.search(rf"\b{status}\b", said), said
     assert len(asked(hub)) == 3
     said = absence(split)
+    assert re.search(rf"\b{status}\b", said), said
     if status == 503:  # what gateways say of a hub that is down
-        assert f", and {hub.url} answers with error 503: give it with --mirror DIR" in said
+        assert all(word in said for word in (DATA, hub.url, "--mirror DIR")), said
     else:
-        assert f"{hub.url} cannot serve owner/data now" in said
-        assert f", and {hub.url} failed 2 times in this run (" in absence(find_config, NAME, None, None)
+        assert all(word in said for word in (DATA, hub.url, "run again")), said
+        said = absence(find_config, NAME, None, None)
+        assert all(word in said for word in (NAME, hub.url, "2 times", "--mirror DIR")), said
     assert len(asked(hub)) == (3 if status == 503 else 6)
 
 
@@ -189,8 +190,8 @@ def test_a_hub_in_trouble_is_asked_three_times_then_once_more_then_no_more(statu
 def test_a_file_that_the_hub_cannot_serve(status: int, hub: Hub) -> None:
     hub.faults.append(Fault("model.safetensors", status))
     said = absence(find_model, NAME, None, None)
-    assert said.startswith(f"{hub.url} cannot serve owner/model now (")
-    assert f"{status}" in said
+    assert all(word in said for word in (hub.url, NAME, "run again")), said
+    assert re.search(rf"\b{status}\b", said), said
     assert find_model(NAME, None, None).revision == REVISION
 
 
@@ -207,11 +208,9 @@ def test_a_model_without_safetensors_is_refused_and_nothing_of_it_is_fetched(pic
     (folder / "model.safetensors").unlink()
     if not pickled:
         (folder / "pytorch_model.bin").unlink()
-    what = "holds pickled weights only, which can run code when they are loaded"
-    what = what if pickled else "has no safetensors on the hub"
-    assert refused(find_model, NAME, None, None) == (
-        f"owner/model {what}: save it as safetensors in a folder, and give that."
-    )
+    said = refused(find_model, NAME, None, None)
+    assert all(word in said for word in (NAME, "safetensors", "folder")), said
+    assert ("pickled" in said) == pickled
     assert hub.sent == {}
     assert find_config(NAME, None, None).revision == REVISION
     assert list(hub.sent) == ["config.json"]
@@ -226,42 +225,37 @@ def test_pickled_weights_are_never_fetched(hub: Hub) -> None:
 def test_a_model_with_code_of_its_own_is_refused_wherever_it_is(name: str, hub: Hub, tmp_path: Path) -> None:
     folder = hub.repositories["model", NAME].revisions[REVISION]
     model_in(folder, **{name: json.dumps({"auto_map": {"AutoModel": "code.Model"}}), "code.py": "raise SystemExit"})
-    said = (
-        f" has code of its own (auto_map in its {name}), and this suite runs none that comes with a model: "
-        "give one of an architecture that transformers has."
-    )
-    assert refused(find_model, NAME, None, None) == f"owner/model{said}"
+    said = refused(find_model, NAME, None, None)
+    assert all(word in said for word in (NAME, "auto_map", f" {name}", "transformers")), said
     assert "code.py" not in hub.sent
     assert "model.safetensors" not in hub.sent
-    assert refused(find_model, str(folder), None, None) == f"{folder}{said}"
+    assert refused(find_model, str(folder), None, None) == said.replace(NAME, str(folder))
     shutil.copytree(folder, tmp_path / "mirror" / NAME)
-    assert refused(find_model, NAME, None, tmp_path / "mirror") == f"owner/model{said}"
-    assert refused(find_config, NAME, None, None, tokenizer=True) == f"owner/model{said}"
+    assert refused(find_model, NAME, None, tmp_path / "mirror") == said
+    assert refused(find_config, NAME, None, None, tokenizer=True) == said
 
 
 def test_a_repository_that_is_no_model(hub: Hub) -> None:
     (hub.repositories["model", NAME].revisions[REVISION] / "config.json").unlink()
-    assert refused(find_config, NAME, None, None) == (
-        "owner/model has no config.json on the hub: give a model that transformers can load."
-    )
+    said = refused(find_config, NAME, None, None)
+    assert all(word in said for word in (NAME, "config.json", "hub", "transformers")), said
 
 
 def test_a_file_that_ends_early(hub: Hub) -> None:
     hub.faults.append(Fault("model.safetensors", "short", 2500))
-    assert absence(find_model, NAME, None, None) == (
-        f"owner/model's model.safetensors came from {hub.url} in another length than it stated, and was dropped: "
-        "run again"
-    )
+    said = absence(find_model, NAME, None, None)
+    assert all(word in said for word in (NAME, "model.safetensors", hub.url, "length", "run again")), said
     assert (find_model(NAME, None, None).folder / "model.safetensors").read_text() == BIG
 
 
 def test_a_file_with_other_content_than_the_hub_says(hub: Hub) -> None:
     hub.faults += [Fault("model.safetensors", "blank"), Fault(SHARD, "blank")]
-    for find, name in (
-        (lambda: find_model(NAME, None, None), "model's model.safetensors"),
-        (split, f"data's task/{SHARD}"),
+    for find, *names in (
+        (lambda: find_model(NAME, None, None), NAME, "model.safetensors"),
+        (split, DATA, f"task/{SHARD}"),
     ):
-        assert absence(find) == f"owner/{name} came from {hub.url} damaged, and was removed: run again"
+        said = absence(find)
+        assert all(word in said for word in (*names, hub.url, "damaged", "run again")), said
     assert (find_model(NAME, None, None).folder / "model.safetensors").read_text() == BIG
     assert split()[0].read_text() == SHARD
 
@@ -272,12 +266,10 @@ def test_a_disk_that_is_full(hub: Hub, tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(disk / "hub"))
         folder = hub.repositories["model", NAME].revisions[REVISION]
         (folder / "model.safetensors").write_text(BIG * 16)
-        with pytest.warns(UserWarning, match="Not enough free disk space"):
+        with pytest.warns(UserWarning, match="disk space"):
             said = absence(find_model, NAME, None, None)
-        assert said == (
-            f"no room for owner/model's model.safetensors in {disk}/hub (No space left on device): free some, or set "
-            "HF_HOME to a folder elsewhere"
-        )
+        words = (NAME, "model.safetensors", f"{disk}/hub", "No space left on device", "free", "HF_HOME")
+        assert all(word in said for word in words), said
         (folder / "model.safetensors").write_text("small")
         assert find_model(NAME, None, None).revision == REVISION
 
@@ -291,18 +283,16 @@ def test_a_file_beyond_what_may_be_written(hub: Hub) -> None:
         said = absence(find_model, NAME, None, None)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert said.startswith("no room for owner/model's model.safetensors in ")
-    assert "(File too large): free some, or set HF_HOME" in said
+    assert all(word in said for word in (NAME, "model.safetensors", "File too large", "free", "HF_HOME")), said
     assert find_model(NAME, None, None).revision == REVISION
 
 
 def test_a_cache_that_cannot_be_written_to(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "file" / "hub"))
-    assert absence(find_config, NAME, None, None) == (
-        f"{tmp_path}/file/hub cannot take owner/model's config.json (Not a directory): set HF_HOME to a folder that "
-        "can be written to"
-    )
+    said = absence(find_config, NAME, None, None)
+    words = (f"{tmp_path}/file/hub", NAME, "config.json", "Not a directory", "HF_HOME")
+    assert all(word in said for word in words), said
 
 
 def test_a_cache_that_may_only_be_read_serves_what_it_has(
@@ -316,18 +306,19 @@ def test_a_cache_that_may_only_be_read_serves_what_it_has(
         hub.requests.clear()
         assert find_model(NAME, None, None) == files
         assert hub.requests == []
-        assert absence(split) == (
-            f"{disk} cannot take owner/data's task/{SHARD} (Read-only file system): set HF_HOME to a folder that can "
-            "be written to"
-        )
+        said = absence(split)
+        words = (str(disk), DATA, f"task/{SHARD}", "Read-only file system", "HF_HOME")
+        assert all(word in said for word in words), said
 
 
 def test_without_network_by_the_users_wish(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    source = "is neither in --mirror nor in the hub's cache, and HF_HUB_OFFLINE is set: give it with --mirror DIR, or"
-    assert absence(find_config, NAME, None, None) == f"configuration missing: that of owner/model {source} unset it"
-    assert absence(find_config, NAME, None, None, tokenizer=True).startswith("tokenizer missing: that of owner/model")
-    assert absence(split) == f"split missing: owner/data's task/validation-*.parquet {source} unset it"
+    for said, *missing in (
+        (absence(find_config, NAME, None, None), "configuration", NAME),
+        (absence(find_config, NAME, None, None, tokenizer=True), "tokenizer", NAME),
+        (absence(split), "split", DATA, "task/validation-*.parquet"),
+    ):
+        assert all(word in said for word in (*missing, "HF_HUB_OFFLINE", "--mirror DIR", "unset")), said
     assert hub.requests == []
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     forget()
@@ -346,9 +337,9 @@ def test_a_cache_that_another_program_filled_in_part_is_completed(held: list[str
     for name in held:
         hf_hub_download(NAME, name)
     downloads.hub_trouble.cache_clear()
-    assert "weights missing" in absence(find_model, NAME, None, None, fetch=False)
+    assert "weights" in absence(find_model, NAME, None, None, fetch=False)
     hub.status = 503
-    assert "weights missing" in absence(find_model, NAME, None, None)
+    assert "weights" in absence(find_model, NAME, None, None)
     hub.status = None
     downloads.hub_trouble.cache_clear()
     files = find_model(NAME, None, None)
@@ -388,7 +379,7 @@ def test_an_address_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "localhost")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     said = downloads.hub_trouble.__wrapped__()
-    assert said == "HF_ENDPOINT=localhost is no address such as https://huggingface.co"
+    assert all(word in said for word in ("HF_ENDPOINT", "localhost", "https://huggingface.co")), said
 
 
 @pytest.mark.parametrize(
@@ -407,25 +398,20 @@ def test_an_index_that_names_anything_but_safetensors_beside_it_is_refused(
     (folder / "model.safetensors").unlink()
     (folder / "pytorch_model-00001-of-00001.bin").write_text("pickle")
     hub.add("owner/odd", folder)
-    assert refused(find_model, "owner/odd", None, None) == (
-        "owner/odd has a model.safetensors.index.json that names no safetensors beside it: save the model there again."
-    )
+    said = refused(find_model, "owner/odd", None, None)
+    assert all(word in said for word in ("owner/odd", "model.safetensors.index.json")), said
     assert not asked(hub, ".bin")
-    assert "has no model.safetensors, or lacks parts of it" in refused(find_model, str(folder), None, None)
+    said = refused(find_model, str(folder), None, None)
+    assert all(word in said for word in (str(folder), "model.safetensors")), said
 
 
-@pytest.mark.parametrize(
-    ("address", "said"),
-    [
-        ("http://127.0.0.1:80x", "HF_ENDPOINT=http://127.0.0.1:80x is no address such as https://huggingface.co"),
-        ("http://[::1", "HF_ENDPOINT=http://[::1 is no address such as https://huggingface.co"),
-    ],
-)
-def test_an_address_that_is_none_is_said(address: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("address", ["http://127.0.0.1:80x", "http://[::1"])
+def test_an_address_that_is_none_is_said(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     forget()
     monkeypatch.setenv("HF_ENDPOINT", address)
-    assert downloads.hub_trouble() == said
+    said = downloads.hub_trouble()
     forget()
+    assert all(word in said for word in ("HF_ENDPOINT", address, "https://huggingface.co")), said
 
 
 def test_what_answers_and_is_no_hub_is_said_and_a_password_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -446,5 +432,5 @@ def test_what_answers_and_is_no_hub_is_said_and_a_password_is_shown_nowhere(monk
         trouble = downloads.hub_trouble()
     forget()
     assert trouble.startswith("http://127.0.0.1:")
-    assert " is no hub (" in trouble
+    assert "SSH-2.0-something" in trouble
     assert "secret" not in trouble

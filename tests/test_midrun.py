@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable
@@ -105,7 +106,8 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(step: int, made: Path, stor
     result = run(asked, store, watch=watch, keep=True)
     assert watch.steps == list(range(step + 1, STEPS + 1))
     assert_as_undisturbed(result, made)
-    assert result.provenance.notes == (f"it went on from step {step}, and its duration is that of the last part",)
+    [note] = result.provenance.notes
+    assert re.search(rf"\bstep {step}\b", note)
     assert not (store.folder / "work" / asked.key).exists()
 
 
@@ -277,10 +279,10 @@ def test_a_disk_too_full_for_a_checkpoint_is_said_and_the_one_before_stays(
 
     with monkeypatch.context() as patched:
         patched.setattr(torch, "save", full)
-        with pytest.raises(
-            Mistake, match=r"^a mid-run checkpoint cannot .* \(.*No space left on device\): make room, "
-        ):
+        with pytest.raises(Mistake) as mistake:
             run(asked, store)
+    work = str(store.folder / "work" / asked.key)
+    assert all(word in str(mistake.value) for word in ("checkpoint", work, "No space left on device", "--cache"))
     assert checkpoints(store, asked) == ["checkpoint-2"]
     assert_as_undisturbed(run(asked, store, keep=True), made)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -162,7 +163,7 @@ def test_exactly_what_the_tasks_need_is_fetched_and_nothing_else(
     assert same(mirror, content, names)
     assert f"[1/14] {TEACHER.id} config.json 3" in out
     assert f"[14/14] {SQUAD[0]} plain_text/validation-00000-of-00001.parquet 1." in out
-    assert "STS-B's validation split is fetched too: the models are timed on it.\n" in out
+    assert "STS-B" in out, "it is fetched too, for times"
     assert out.endswith(f"  pytest claims/ --runslow --mirror {mirror} --tasks cola,squad\n")
 
 
@@ -174,12 +175,12 @@ def test_all_tasks_are_the_default_and_what_is_there_is_not_fetched_again(
     status, out, _ = command()
     assert status == 0
     assert asked_for(served) == expected(*TASKS) - expected("wnli")
-    assert "STS-B's validation" not in out
+    assert "STS-B" not in out
     served.requests.clear()
     before = {path: path.stat().st_mtime_ns for path in mirror.rglob("*.parquet")}
     status, out, _ = command()
     assert (status, asked_for(served)) == (0, set())
-    assert "32 files, 0.8 MB: all there." in out
+    assert "32 files, 0.8 MB" in out
     assert held(mirror) == expected(*TASKS)
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
@@ -207,11 +208,10 @@ def test_a_dry_run_lists_and_writes_nothing(served: Hub, mirror: Path, command: 
     assert status == 0
     assert not mirror.exists()
     assert asked_for(served) == set()
-    assert out.splitlines()[:2] == [
-        f"{mirror} is to hold:",
-        f"  {TEACHER.id}       {TEACHER.revision[:12]}  4 files  0.4 MB  0.4 MB to fetch",
-    ]
-    assert f"  would fetch {GLUE[0]} rte/train-00000-of-00001.parquet 1.6 kB\n" in out
+    heading, row = out.splitlines()[:2]
+    assert str(mirror) in heading
+    assert re.search(rf"{TEACHER.id} +{TEACHER.revision[:12]} +4 files +0\.4 MB +0\.4 MB\b", row), row
+    assert f"{GLUE[0]} rte/train-00000-of-00001.parquet 1.6 kB\n" in out
 
 
 def test_the_list_says_revisions_sizes_and_digests(served: Hub, mirror: Path, command: Command, content: Path) -> None:
@@ -226,14 +226,16 @@ def test_the_list_says_revisions_sizes_and_digests(served: Hub, mirror: Path, co
     assert listed == expected("cola") - {"mirror.json"}
     weights = found[TEACHER.id].files["model.safetensors"]
     assert (weights.size, len(weights.sha256)) == (WEIGHTS, 64)
-    assert command("--check")[:2] == (0, f"{mirror} is whole: 11 files of 3 repositories, 0.8 MB.\n")
+    status, out, _ = command("--check")
+    assert (status, out.count("\n")) == (0, 1)
+    assert all(word in out for word in (str(mirror), "11 files", "3 repositories", "0.8 MB")), out
 
 
 def test_a_recipe_leaves_out_what_it_cannot_train(served: Hub, mirror: Path, command: Command) -> None:
     status, out, _ = command("--recipe", "prior-study", "--tasks", "cola,squad")
     assert status == 0
-    reason = "the recipe 'prior-study' fine-tuned a cased model on SQuAD v1.1, and only uncased ones are pinned"
-    assert f"SQuAD v1.1 is left out: {reason}.\n" in out
+    [said] = [line for line in out.splitlines() if "SQuAD v1.1" in line]
+    assert all(word in said for word in ("'prior-study'", " cased ")), said
     assert held(mirror) == expected("cola")
     status, _, _ = command("--recipe", "prior-study", "--tasks", "squad", folder=mirror.with_name("other"))
     assert {name for name in held(mirror.with_name("other")) if name.endswith(".safetensors")} == set()
@@ -252,11 +254,8 @@ def test_a_model_of_the_users_own_comes_at_the_commit_that_its_name_stands_for(
     (mirror / OWN / "vocab.txt").unlink()
     assert f"  {OWN}                      {COMMITS['v2'][:12]}" in command("--tasks", "cola", "--student", OWN)[1]
     status, _, err = command("--tasks", "cola", "--student", f"{OWN}@{COMMITS['v1']}")
-    assert (status, err) == (
-        1,
-        f"{mirror} holds {OWN} at revision {'2' * 12}, and {'1' * 12} is asked for: fill another folder, or remove "
-        f"{mirror / OWN} first.\n",
-    )
+    assert (status, err.count("\n")) == (1, 1)
+    assert all(word in err for word in ("1" * 12, "2" * 12, str(mirror / OWN))), err
     shutil.rmtree(mirror / OWN)
     assert command("--tasks", "cola", "--student", f"{OWN}@{COMMITS['v1']}")[0] == 0
     assert command("--check")[0] == 0
@@ -271,17 +270,17 @@ def test_a_branch_is_remembered_by_its_name(served: Hub, mirror: Path, command: 
         verify(mirror, paths, revision)
     with pytest.raises(Mistake) as mistake:
         verify(mirror, paths, COMMITS["v1"])
-    assert str(mistake.value) == (
-        f"{mirror} holds {OWN} at revision {'2' * 12}, not {COMMITS['v1']}: fill another folder with "
-        "python -m measure.mirror."
-    )
+    said = str(mistake.value)
+    words = (str(mirror), OWN, "2" * 12, COMMITS["v1"], "python -m measure.mirror")
+    assert all(word in said for word in words), said
 
 
 def test_a_folder_of_the_users_own_is_not_fetched(served: Hub, mirror: Path, command: Command, content: Path) -> None:
     mine = content / "v1"
     status, out, _ = command("--tasks", "cola", "--student", str(mine))
     assert status == 0
-    assert f"{mine} is a folder, which is not fetched: copy it to the other host yourself.\n" in out
+    [said] = [line for line in out.splitlines() if str(mine) in line and "--student" not in line]
+    assert "copy" in said
     assert {path.name for path in mirror.iterdir()} == {"google-bert", "nyu-mll", "mirror.json"}
 
 
@@ -301,8 +300,8 @@ def test_weights_in_parts_come_whole(served: Hub, mirror: Path, command: Command
     assert asked_for(served) == set()
     index.write_text(json.dumps({"weight_map": {"a": "../model-1.safetensors"}}))
     status, _, err = command("--tasks", "cola", "--student", "lab/parts", folder=mirror.with_name("other"))
-    said = f"lab/parts has not all the weights that its {index.name} names: save the model there again.\n"
-    assert (status, err) == (1, said)
+    assert (status, err.count("\n")) == (1, 1)
+    assert all(word in err for word in ("lab/parts", index.name)), err
 
 
 @pytest.mark.parametrize("name", ["../../escaped.safetensors", "deep/er.safetensors", "/tmp/escaped.safetensors"])
@@ -310,7 +309,7 @@ def test_weights_that_an_index_names_elsewhere_are_refused(name: str) -> None:
     index = json.dumps({"weight_map": {"a": name}}).encode()
     files = {path: Remote(path, 1, None, "") for path in ("config.json", "model.safetensors.index.json", name)}
     listing = Listing(Wanted("owner/odd", "model", None), "a" * 40, ())
-    with pytest.raises(Mistake, match="has not all the weights that its"):
+    with pytest.raises(Mistake, match=r"owner/odd.* model\.safetensors\.index\.json"):
         _weights(listing, files, lambda *_: index)
 
 
@@ -337,18 +336,15 @@ def test_a_connection_that_stays_cut_is_said_and_the_next_run_goes_on(
 ) -> None:
     served.faults = [Fault("model.safetensors", "cut", 150_000), Fault("model.safetensors", "cut", 0, times=99)]
     status, _, err = command("--tasks", "cola")
-    assert status == 1
-    assert err.startswith(f"{TEACHER.id} model.safetensors broke off after 0.1 of 0.4 MB (")
-    assert err.endswith("): run the same command again, which goes on where this stopped.\n")
+    assert (status, err.count("\n")) == (1, 1)
+    assert all(word in err for word in (TEACHER.id, "model.safetensors", "0.1 of 0.4 MB", "same command")), err
     kept = {f"{TEACHER.id}/{name}" for name in MODEL_FILES[:3]}
     assert {name for name in held(mirror) if not name.endswith(".part")} == {*kept, "mirror.json"}
-    said = command("--check")
-    assert (said[0], said[2]) == (
-        1,
-        "8 of 11 files are not what mirror.json says: copy them again, or where there is a network give the command "
-        "that filled the folder once more, which fetches them.\n",
-    )
-    assert f"{mirror / TEACHER.id / 'model.safetensors'} was not fetched yet\n" in said[1]
+    status, out, err = command("--check")
+    assert (status, err.count("\n")) == (1, 1)
+    assert all(word in err for word in ("8 of 11 files", "mirror.json", "copy", "command")), err
+    [said] = [line for line in out.splitlines() if str(mirror / TEACHER.id / "model.safetensors") in line]
+    assert "fetched" in said
     served.faults.clear()
     served.sent.clear()
     served.requests.clear()
@@ -418,8 +414,8 @@ def test_ctrl_c_says_how_to_go_on(served: Hub, mirror: Path, tmp_path: Path) -> 
     wait_for(lambda: grown(mirror))
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
-    said = "\ninterrupted: what is there stays, and the same command goes on with the rest.\n"
-    assert (process.returncode, err) == (130, said)
+    assert (process.returncode, err[0], err.count("\n")) == (130, "\n", 2)
+    assert "same command" in err
     assert not (mirror / ".mirror.lock").exists()
 
 
@@ -431,7 +427,7 @@ def test_two_processes_that_fill_a_folder_at_once_fetch_everything_once(
     wait_for(lambda: grown(mirror))
     status, out, err = command("--tasks", "cola,rte")
     assert (status, err) == (0, "")
-    assert f"another process is filling {mirror}: waiting for it\n" in out
+    assert any("another process" in line and str(mirror) in line for line in out.splitlines()), out
     assert process.communicate(timeout=30)[1] == ""
     assert process.returncode == 0
     assert held(mirror) == expected("cola", "rte")
@@ -449,17 +445,19 @@ def test_a_damaged_file_is_found_and_fetched_again(served: Hub, mirror: Path, co
     verify(mirror, [weights], TEACHER.revision)  # sizes alone, which cost nothing
     with pytest.raises(Mistake) as mistake:
         verify(mirror, [words], STUDENT.revision)
-    assert str(mistake.value) == (
-        f"{words} has 5 bytes, and mirror.json there says 33: copy it again, and check the whole folder with "
-        f"python -m measure.mirror {mirror} --check."
-    )
+    said = str(mistake.value)
+    assert all(word in said for word in (str(words), "mirror.json", f"python -m measure.mirror {mirror} --check")), said
+    assert re.search(r"\b5 bytes\b.*\b33\b", said), said
     status, out, err = command("--check")
-    assert out.splitlines() == [
-        f"{weights} is damaged: its size is right and its SHA-256 is not",
-        f"{words} has 5 bytes instead of 33",
-        f"{mirror / GLUE[0]}/cola/train-00000-of-00001.parquet is missing",
-    ]
-    assert (status, err.startswith("3 of 11 files are not what mirror.json says: ")) == (1, True)
+    found = (
+        (weights, "SHA-256"),
+        (words, "5 bytes", " 33"),
+        (mirror / GLUE[0] / "cola" / "train-00000-of-00001.parquet", "missing"),
+    )
+    for line, damage in zip(out.splitlines(), found, strict=True):
+        assert all(str(word) in line for word in damage), line
+    assert status == 1
+    assert all(word in err for word in ("3 of 11 files", "mirror.json")), err
     served.requests.clear()
     assert command("--tasks", "cola")[0] == 0
     assert len(asked_for(served)) == 3
@@ -473,11 +471,8 @@ def test_content_that_the_hub_does_not_list_gets_no_name(
     for card, name in ((TEACHER, "model.safetensors"), (STUDENT, "vocab.txt")):
         served.faults = [Fault(name, "blank")]
         status, _, err = command("--tasks", "cola")
-        assert (status, err) == (
-            1,
-            f"{card.id} {name} came with another content than the hub lists, so it was thrown away: run the same "
-            "command again, and if that does not help, look for a proxy that changes files.\n",
-        )
+        assert (status, err.count("\n")) == (1, 1)
+        assert all(word in err for word in (card.id, name, "same command", "proxy")), err
         assert not list((mirror / card.id).glob(f"*{name}*"))
     assert command("--tasks", "cola")[0] == 0
     assert same(mirror, content, expected("cola"))
@@ -510,28 +505,27 @@ def test_what_the_hub_refuses_is_one_sentence_for_each_repository(
     served.add("lab/empty", empty := tmp_path / "empty")
     empty.mkdir()
     (empty / "README.md").write_text("nothing yet")
-    words = "tokenizer.json, vocab.txt, vocab.json, spiece.model, sentencepiece.bpe.model"
     said = {
-        "lab/gated": f"is gated: accept its terms at {served.url}/lab/gated and set HF_TOKEN to a token of yours.",
-        "lab/none": f"does not exist at {served.url}: check the spelling, or set HF_TOKEN if it is private.",
-        f"{OWN}@v7": f"has no revision v7 at {served.url}: give a commit, tag or branch that it has, or look at "
-        "HF_ENDPOINT if it is none of yours.",
-        "lab/pickled": "has no model.safetensors on the hub, only pickled weights, which can run code when they are "
-        "loaded: save it with safe_serialization=True.",
-        "lab/code": "has code of its own (auto_map in its config.json), and this suite runs none that comes with a "
-        "model: give one of an architecture that transformers has.",
-        "lab/mute": f"has no tokenizer ({words}): save the model's tokenizer with it.",
-        "lab/empty": "has no config.json, so it is no model that transformers loads: give another one.",
+        "lab/gated": ("gated", f"{served.url}/lab/gated", "HF_TOKEN"),
+        "lab/none": (served.url, "spelling", "HF_TOKEN"),
+        f"{OWN}@v7": (" v7 ", served.url, "HF_ENDPOINT"),
+        "lab/pickled": ("model.safetensors", "pickled weights", "safe_serialization=True"),
+        "lab/code": ("auto_map", "config.json", "transformers"),
+        "lab/mute": ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model"),
+        "lab/empty": ("no config.json", "transformers"),
     }
-    for model, sentence in said.items():
-        assert command("--student", model) == (1, "", f"{model.split('@')[0]} {sentence}\n")
+    for model, words in said.items():
+        status, out, err = command("--student", model)
+        assert (status, out, err.count("\n")) == (1, "", 1)
+        assert all(word in err for word in (model.split("@")[0], *words)), err
     status, _, err = command("--student", "lab/none", "--teacher", "lab/pickled")
     assert (status, err.count("\n")) == (1, 2)
     assert not mirror.exists()
     monkeypatch.setenv("HF_TOKEN", "wrong")
-    wrong = f"lab/gated is gated: accept its terms at {served.url}/lab/gated with the account of your token.\n"
-    assert command("--student", "lab/gated")[2] == wrong
-    assert "or your token may not read it: check the spelling." in command("--student", "lab/none")[2]
+    for model, words in (("lab/gated", ("gated", f"{served.url}/lab/gated")), ("lab/none", (served.url, "spelling"))):
+        err = command("--student", model)[2]
+        assert all(word in err for word in (model, *words, "token")), err
+        assert "HF_TOKEN" not in err, "it is set"
     monkeypatch.setenv("HF_TOKEN", "right")
     assert command("--student", "lab/gated", "--tasks", "cola")[0] == 0
 
@@ -542,24 +536,19 @@ def test_a_hub_that_lacks_a_pinned_split_is_said_before_anything_is_fetched(
     lacking = shutil.copytree(content / SQUAD[0], tmp_path / "squad")
     (lacking / "plain_text" / "train-00001-of-00002.parquet").unlink()
     served.add(SQUAD[0], lacking, "dataset", SQUAD[1])
-    assert command() == (
-        1,
-        "",
-        f"{SQUAD[0]} has no whole plain_text/train-*.parquet at its pinned revision {SQUAD[1][:12]}: check "
-        "HF_ENDPOINT, which should hold what huggingface.co does.\n",
-    )
+    status, out, err = command()
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    words = (SQUAD[0], "plain_text/train-*.parquet", SQUAD[1][:12], "HF_ENDPOINT")
+    assert all(word in err for word in words), err
     assert not mirror.exists()
 
 
 def test_no_hub_is_known_at_once(served: Hub, mirror: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     assert command("--tasks", "cola")[0] == 0
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert command("--tasks", "cola") == (
-        1,
-        "",
-        "HF_HUB_OFFLINE is set, so nothing can be fetched: unset it, or look at what is there with "
-        f"python -m measure.mirror {mirror} --check.\n",
-    )
+    status, out, err = command("--tasks", "cola")
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert all(word in err for word in ("HF_HUB_OFFLINE", "unset", f"python -m measure.mirror {mirror} --check")), err
     assert command("--check")[0] == 0
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
@@ -567,12 +556,14 @@ def test_no_hub_is_known_at_once(served: Hub, mirror: Path, command: Command, mo
     begun = time.monotonic()
     status, _, err = command("--tasks", "cola")
     assert time.monotonic() - begun < 2
-    where = "run this where the hub can be reached, and look at HF_ENDPOINT and HTTPS_PROXY.\n"
-    assert (status, err) == (1, f"http://127.0.0.1:9 cannot be reached (Connection refused): {where}")
+    assert (status, err.count("\n")) == (1, 1)
+    words = ("http://127.0.0.1:9", "Connection refused", "HF_ENDPOINT", "HTTPS_PROXY")
+    assert all(word in err for word in words), err
     monkeypatch.setattr(filling, "hub_trouble", lambda: "")  # as if it went away just after it was probed
     status, out, err = command("--tasks", "cola", folder=mirror.with_name("other"))
-    where = "cannot be had from http://127.0.0.1:9 ([Errno 111] Connection refused): run the same command again later."
-    assert (status, out, err) == (1, "", f"the list of {TEACHER.id}'s files {where}\n")
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    words = (TEACHER.id, "http://127.0.0.1:9", "Connection refused", "same command")
+    assert all(word in err for word in words), err
 
 
 def test_a_hub_that_ends_in_mid_run_is_said(
@@ -586,8 +577,10 @@ def test_a_hub_that_ends_in_mid_run_is_said(
         return real(path)
 
     monkeypatch.setattr(served, "take", broken)
-    again = f"{served.url} answers with error 500 when asked for {TEACHER.id}: run the same command again later.\n"
-    assert command("--tasks", "cola")[::2] == (1, again)
+    status, _, err = command("--tasks", "cola")
+    assert (status, err.count("\n")) == (1, 1)
+    assert all(word in err for word in (served.url, TEACHER.id, "same command")), err
+    assert re.search(r"\b500\b", err), err
     assert next((mirror / TEACHER.id).glob(".model*.part")).stat().st_size == 150_000
 
 
@@ -602,25 +595,25 @@ def test_files_that_come_from_another_address_are_followed(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "words"),
     [
-        (["--tasks", "cola,colla"], "--tasks: 'colla' is no task: give some of "),
-        (["--recipe", "mine"], "--recipe mine is none of baselines/recipes.json: give paper or prior-study."),
-        (["--student", "no/such/model"], "no/such/model is neither a folder here nor a hub id such as owner/name"),
-        (["--student", f"{OWN}@"], f"{OWN}@ is neither a folder here nor a hub id such as owner/name"),
-        (["--teacher", f"{OWN}@v1", "--student", f"{OWN}@v2"], f"{OWN} is asked for at two revisions, and a mirror"),
-        (["--check"], "{mirror} has no mirror.json, so there is nothing to check it against: only python -m"),
-        (["--check", "--tasks", "cola"], "--check looks at everything in {mirror}: leave out --tasks."),
-        (["--check", "--dry-run"], "--check looks at everything in {mirror}: leave out --dry-run."),
+        (["--tasks", "cola,colla"], ("--tasks", "'colla'", "cola,mnli")),
+        (["--recipe", "mine"], ("--recipe mine", "baselines/recipes.json", "paper", "prior-study")),
+        (["--student", "no/such/model"], ("no/such/model", "hub id")),
+        (["--student", f"{OWN}@"], (f"{OWN}@", "hub id")),
+        (["--teacher", f"{OWN}@v1", "--student", f"{OWN}@v2"], (OWN, "two revisions")),
+        (["--check"], ("{mirror}", "mirror.json", "python -m measure.mirror")),
+        (["--check", "--tasks", "cola"], ("{mirror}", "--check", "--tasks")),
+        (["--check", "--dry-run"], ("{mirror}", "--check", "--dry-run")),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_what_is_wrong_with_the_command_is_said_before_the_hub_is_asked(
-    arguments: list[str], sentence: str, served: Hub, mirror: Path, command: Command
+    arguments: list[str], words: tuple[str, ...], served: Hub, mirror: Path, command: Command
 ) -> None:
     status, out, err = command(*arguments)
     assert (status, out) == (2, "")
-    assert err.startswith(sentence.replace("{mirror}", str(mirror)))
+    assert all(word.replace("{mirror}", str(mirror)) in err for word in words), err
     assert err.count("\n") == 1
     assert served.requests == []
     assert not mirror.exists()
@@ -628,15 +621,15 @@ def test_what_is_wrong_with_the_command_is_said_before_the_hub_is_asked(
 
 def test_only_a_mirror_is_filled(served: Hub, mirror: Path, command: Command, content: Path) -> None:
     mirror.write_text("a file")
-    assert command() == (2, "", f"{mirror} is a file: give a folder.\n")
+    status, out, err = command()
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert all(word in err for word in (str(mirror), " file")), err
     mirror.unlink()
     mirror.mkdir()
     (mirror / "thesis.tex").write_text("")
-    assert command() == (
-        2,
-        "",
-        f"{mirror} holds other things (thesis.tex) and is no mirror: give a new or an empty folder.\n",
-    )
+    status, out, err = command()
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert all(word in err for word in (str(mirror), "thesis.tex")), err
     assert served.requests == []
     (mirror / "thesis.tex").rename(mirror / ".hidden")
     assert command("--tasks", "cola", "--dry-run")[0] == 0
@@ -649,12 +642,9 @@ def test_a_mirror_that_was_laid_out_by_hand_is_filled_up_and_never_overwritten(
     words = mirror / TEACHER.id / "vocab.txt"
     verify(mirror, [words, mirror / "nowhere"], "any")  # without a list nothing can be said against it
     words.write_text("my own words")
-    assert command("--tasks", "cola") == (
-        1,
-        "",
-        f"{words} is not what the hub has there, and was not put there by this command: move it away, or fill another "
-        "folder.\n",
-    )
+    status, out, err = command("--tasks", "cola")
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert all(word in err for word in (str(words), "another folder")), err
     assert words.read_text() == "my own words"
     words.unlink()
     served.requests.clear()
@@ -666,17 +656,12 @@ def test_a_mirror_that_was_laid_out_by_hand_is_filled_up_and_never_overwritten(
 
 def test_a_list_that_cannot_be_read_is_said(served: Hub, mirror: Path, command: Command) -> None:
     mirror.mkdir()
-    for text, sentence in (
-        ("{", "is not JSON: "),
-        ('{"schema": 9}', "has schema 9, and this suite reads up to 1: update the suite."),
-        ('{"schema": 1}', "'suite_version' is missing: add it"),
-    ):
+    for text, wrong in (("{", "JSON"), ('{"schema": 9}', "schema 9"), ('{"schema": 1}', "'suite_version'")):
         (mirror / "mirror.json").write_text(text)
         for arguments in (["--check"], []):
             status, _, err = command(*arguments)
             assert (status, err.count("\n")) == (1, 1)
-            assert err.startswith(f"{mirror / 'mirror.json'}")
-            assert sentence in err
+            assert all(word in err for word in (str(mirror / "mirror.json"), wrong)), err
 
 
 def test_a_disk_without_room_is_known_beforehand(
@@ -685,10 +670,7 @@ def test_a_disk_without_room_is_known_beforehand(
     monkeypatch.setattr("measure.filling.SPARE", 10**18)
     status, _, err = command("--tasks", "cola")
     assert (status, asked_for(served)) == (1, set())
-    assert err.startswith(f"{mirror} has ")
-    assert err.endswith(
-        " free, and 0.8 MB are to be fetched, with 50 MB to spare: make room, or give a folder on another disk.\n"
-    )
+    assert all(word in err for word in (str(mirror), "0.8 MB", "50 MB", "room", "another disk")), err
 
 
 # On a disk of half a megabyte, which is made read-only afterwards.
@@ -731,10 +713,10 @@ def test_a_full_disk_and_a_read_only_one_are_said(served: Hub, tmp_path: Path) -
     outcomes = [line for line in done.stdout.splitlines() if line.split()[0] in DISK and line[-1].isdigit()]
     assert outcomes == ["full 1", "more 0", "check 0", "complete 1", "read-only 1"], done.stdout + done.stderr
     full, *read_only = done.stderr.splitlines()
-    where = f"{disk / STUDENT.id} has no room for more (No space left on device)"
-    assert full == f"{where}: make room and run the same command again, which goes on where this stopped."
-    why = "cannot be written to (Read-only file system)"
-    assert read_only == [f"{disk} {why}: give a folder of your own, or make this one writable."] * 2
+    words = (str(disk / STUDENT.id), "No space left on device", "room", "same command")
+    assert all(word in full for word in words), full
+    assert len(read_only) == 2
+    assert all(word in line for line in read_only for word in (str(disk), "Read-only file system")), read_only
     first, second = ranges(served, f"{STUDENT.revision}/model.safetensors")
     assert first is None
     assert second is not None

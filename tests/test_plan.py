@@ -1,5 +1,6 @@
 """measure.plan: what a run would cost and how it is said, and forecasts held against real training."""
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -91,13 +92,13 @@ def test_the_papers_recipe_as_a_table() -> None:
     assert cells(lines, "MNLI")[:3] == ["MNLI", "392,702", "36,816"]
     assert cells(lines, "total")[1] == f"{sum(task.train.rows for task in TASKS.values()) + 88_524 - 87_599:,}"
     assert cells(lines, "total")[4:6] == ["110", "0"]
-    text = "\n".join(lines)
-    assert "Lengths of MNLI, QNLI, QQP are estimates" in text
-    assert "In the cache: 0 of 110 jobs. To do: 110, " in text
-    assert "a processor, fp32: timed 8 x 16 tokens in 700 ms, 8 x 64 tokens in 2,200 ms" in text
-    assert f"--tasks {','.join(CHEAP)}: 50 jobs, " in text
-    assert "Disk: 38.8 GB of checkpoints (--keep-checkpoints all), and 1.3 GB while" in text
-    assert "Download: about 174 MB of data sets and 706 MB of weights" in text
+    text = " ".join(line.strip() for line in lines)
+    assert "MNLI, QNLI, QQP" in text, "whose lengths are estimates"
+    assert re.search(r"\b0 of 110\b.*\b110\b", text)
+    assert re.search(r"BERT-base\b.*\ba processor, fp32\b.*\b8 x 16\b.*\b700 ms\b.*\b8 x 64\b.*\b2,200 ms\b", text)
+    assert re.search(rf"--tasks {','.join(CHEAP)}\b[^.]*\b50 jobs\b", text)
+    assert re.search(r"\b38\.8 GB\b.*--keep-checkpoints all\b.*\b1\.3 GB\b", text)
+    assert re.search(r"\b174 MB\b.*\b706 MB\b", text)
 
 
 def test_only_what_is_selected_is_shown() -> None:
@@ -105,9 +106,11 @@ def test_only_what_is_selected_is_shown() -> None:
     text = "\n".join(lines)
     assert [line.split()[0] for line in lines[2:4]] == ["RTE", "WNLI"]
     assert cells(lines, "total")[4] == "2"
-    for absent in ("BERT-base", "MNLI", "cheap", "estimates"):
+    # Neither the cheap set, which would be more than what is selected, nor lengths that were not counted.
+    for absent in ("BERT-base", "MNLI", "--tasks", "RTE, WNLI"):
         assert absent not in text
-    assert table(plan_of(set()), TIMED) == ["No task is selected."]
+    [sentence] = table(plan_of(set()), TIMED)
+    assert "task" in sentence
 
 
 def test_unlike_batches_of_teacher_and_student_are_both_shown() -> None:
@@ -120,14 +123,14 @@ def test_a_model_of_the_users_own_is_called_by_the_end_of_its_name() -> None:
     names = {"teacher": "somebody/a-large-model-of-theirs", "student": "here/runs/distilled/"}
     lines = table(make_plan(protocols({"rte"}), SHAPES, names), TIMED)
     assert cells(lines, "task")[-3:-1] == ["a-large-mo", "distilled"]
-    assert any(line.startswith("somebody/a-large-model-of-theirs on a processor, fp32: timed") for line in lines)
+    assert any(line.startswith("somebody/a-large-model-of-theirs ") and "a processor, fp32" in line for line in lines)
 
 
 def test_a_model_that_was_not_timed_has_no_hours() -> None:
     lines = table(plan_of({"rte"}), {"teacher": TIMED["teacher"]})
     assert cells(lines, "RTE")[-2:] == ["?", "?"]
     assert cells(lines, "RTE")[-3] != "?"
-    assert any("PFLOP, not timed" in line for line in lines)
+    assert any("PFLOP" in line and "not timed" in line for line in lines)
 
 
 def test_checkpoints_are_kept_as_asked() -> None:
@@ -251,7 +254,7 @@ def test_a_micro_batch_is_halved_where_memory_is_short_and_the_batch_stays(monke
         raise models.NoRoom("a model needs too much")
 
     monkeypatch.setattr(calibrate, "check_room", none)
-    with pytest.raises(Mistake, match="no training step can be timed, a model needs too much: free memory"):
+    with pytest.raises(Mistake, match=r"a model needs too much\b.*\bmemory\b"):
         calibrate.calibrate(config, "cpu", "fp32", batch=4, lengths=(32,), seconds=0.05)
 
 
@@ -273,6 +276,6 @@ def test_a_calibration_on_a_busy_machine_says_so(load: float, busy: bool, monkey
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     monkeypatch.setattr("os.getloadavg", lambda: (load, load, load))
     line = calibrate.calibrate(config, "cpu", "fp32", batch=2, lengths=(8, 512), seconds=0.1)
-    assert line.note == ("the machine is busy, load 400.0: plan again when it is idle" if busy else "")
+    assert ("400.0" in line.note) if busy else (line.note == "")
     said = "\n".join(table(plan_of({"rte"}, ("teacher",)), {"teacher": line}))
-    assert ("the machine is busy" in said) == busy
+    assert ("400.0" in said) == busy

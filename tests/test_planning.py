@@ -1,5 +1,6 @@
 """`--plan` as a user meets it: what would run, on this machine, and then nothing runs."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -36,43 +37,42 @@ def test_a_pair_of_ones_own_in_a_mirror_is_planned_without_a_network(mirror: Pat
     rows = [line.split() for line in said.splitlines()]
     assert ["CoLA", "8,551", "804"] in [row[:3] for row in rows]
     assert ["total", "1,063,257"] in [row[:2] for row in rows]
-    assert "teacher on " in said
-    assert "To do: 110, " in said
-    assert "--tasks cola,mrpc,rte,stsb,wnli" in said
-    assert "Not to be had here: split missing: nyu-mll/glue's mnli/train-*.parquet" in said
-    assert "weights missing" not in said
+    planned = said.split("collected ")[1]
+    assert re.search(r"^teacher\b.*\b8 x 16\b", planned, re.MULTILINE)
+    assert re.search(r"\b0 of 110\b", planned)
+    assert "--tasks cola,mrpc,rte,stsb,wnli" in planned
+    assert re.search(r"\bnyu-mll/glue\b.* mnli/train-\*\.parquet .*--mirror", planned)
+    assert not re.search(r"\bwnli/train|\bme/(teacher|student)\b", planned), "they are in the mirror"
     assert " passed" not in said
     assert not (tmp_path / "results" / "verdicts.json").exists()
 
 
 def test_only_what_is_selected_is_planned(mirror: Path, tmp_path: Path) -> None:
     said = plan(small(tmp_path), "--tasks", "rte,wnli", "--seeds", "3", "--mirror", str(mirror), "-k", "rte or wnli")
-    assert "To do: 12, " in said
+    assert re.search(r"\b0 of 12\b", said)
     assert "RTE " in said
     assert "CoLA" not in said
-    assert "weights missing: those of google-bert/bert-base-uncased" in said
+    assert re.search(r"\bweights\b.*\bgoogle-bert/bert-base-uncased\b.*--mirror", said)
 
 
 def test_the_cased_models_of_the_prior_study_are_said_not_to_be_had(tmp_path: Path) -> None:
     said = plan(small(tmp_path), "--recipe", "prior-study", "-k", "squad or rte")
-    assert "Not to be had here: SQuAD v1.1: the recipe 'prior-study' fine-tuned a cased model on SQuAD v1.1" in said
+    assert re.search(r"\bSQuAD v1\.1\b.*'prior-study'.*\bcased\b", said)
     assert "RTE " in said
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (("--evidence", "evidence/prior-study.json"), "Nothing would be fine-tuned: with --evidence claims are judged"),
-        (("-k", "text"), "Nothing would be fine-tuned: no claim that is selected needs a fine-tuned model."),
-    ],
+    ("arguments", "word"), [(("--evidence", "evidence/prior-study.json"), "--evidence"), (("-k", "text"), "selected")]
 )
-def test_where_nothing_would_run_it_says_so(arguments: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
-    assert sentence in plan(Project(tmp_path), *arguments)
+def test_where_nothing_would_run_it_says_so(arguments: tuple[str, ...], word: str, tmp_path: Path) -> None:
+    said = plan(Project(tmp_path), *arguments)
+    assert "PFLOP" not in said
+    assert any("fine-tuned" in line and word in line for line in said.splitlines()), said
 
 
 def test_several_processes_make_no_plan(tmp_path: Path) -> None:
     said = plan(Project(tmp_path), "-n", "2", code=pytest.ExitCode.USAGE_ERROR)
-    assert "--plan is made by one process: leave -n out." in said
+    assert re.search(r"--plan\b.* -n\b", said)
 
 
 def test_without_torch_it_says_what_to_install(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_without_torch_it_says_what_to_install(tmp_path: Path) -> None:
         "importlib.util.find_spec = lambda name, *more: None if name == 'torch' else real(name, *more)"
     )
     done = project.run("claims/", "--plan", "-p", "no:benchmark", before=before)
-    assert "Nothing can be planned here: torch not installed: pip install -e" in done.stdout + done.stderr
+    assert re.search(r'\btorch\b.*pip install -e "\.\[run\]"', done.stdout + done.stderr)
     assert "INTERNALERROR" not in done.stdout + done.stderr
 
 
@@ -96,8 +96,7 @@ def test_a_disk_that_is_too_small_for_what_is_kept_stops_the_run_before_it_begin
     done = project.run(*slow, "--mirror", str(mirror), before=full)
     said = done.stdout + done.stderr
     assert done.returncode == pytest.ExitCode.USAGE_ERROR, said
-    assert "10 jobs need " in said
-    assert "0.1 MB are free: make room, pass --keep-checkpoints none, or name another disk with --cache." in said
+    assert all(word in said for word in ("10 jobs", "0.1 MB", "--keep-checkpoints none", "--cache"))
     # Without weights nothing would be kept, so the same disk is no reason to refuse.
     assert project.run(*slow, before=full).returncode == pytest.ExitCode.OK
 
@@ -105,5 +104,5 @@ def test_a_disk_that_is_too_small_for_what_is_kept_stops_the_run_before_it_begin
 def test_collecting_reads_no_weights_and_plans_nothing(tmp_path: Path) -> None:
     done = Project(tmp_path).run("claims/", "--runslow", "--plan", "--collect-only", "-q")
     assert done.returncode == pytest.ExitCode.OK
-    assert "To do:" not in done.stdout
+    assert "PFLOP" not in done.stdout
     assert "claims/test_glue.py::" in done.stdout

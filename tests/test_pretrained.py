@@ -1,6 +1,7 @@
 """What comes as a pre-trained model: what is fine-tuned, and what is refused in a sentence before anything is."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,17 +85,17 @@ def test_weights_saved_in_half_precision_are_trained_in_single(folder: Path) -> 
 def test_a_head_of_the_right_width_is_used_and_said(folder: Path, mirror: Path, tmp_path: Path) -> None:
     resave(folder, "BertForSequenceClassification", num_labels=2)
     own = transformers.BertForSequenceClassification.from_pretrained(folder).classifier.weight
-    said = "its head came with the checkpoint, so seeds change the data order and dropout only"
     model, remarks = load(folder)
     assert torch.equal(model.classifier.weight, own)
-    assert remarks == (said,)
+    [said] = remarks
+    assert all(word in said for word in ("head", "seeds")), said
     result = run(job("wnli", str(folder), mirror, limit=8, epochs=1), Store(tmp_path / "store"))
-    assert result.provenance.notes == (said,)
+    assert result.provenance.notes == remarks
 
 
 def test_a_head_of_another_width_is_refused(folder: Path) -> None:
     resave(folder, "BertForSequenceClassification", num_labels=3)
-    with pytest.raises(Mistake, match=r"has a head of another width than the 2 that SST-2 needs: give the model as it"):
+    with pytest.raises(Mistake, match=r"\bhead\b.*\b2\b.*SST-2"):
         load(folder, "sst2")
     assert load(folder, "squad")[1] == (), "for a question it is another head"
 
@@ -115,15 +116,14 @@ def test_weights_that_are_not_those_of_the_configuration_are_refused(
 ) -> None:
     resave(folder, head)
     reconfigure(folder, **changes)
-    said = rf"the weights of .* are not those of its config\.json \(\d+ do not fit, first (bert\.)?{first}.*\): save "
-    with pytest.raises(Mistake, match=said):
+    with pytest.raises(Mistake, match=rf"config\.json.*\b\d+\b.* (bert\.)?{re.escape(first)}"):
         load(folder)
 
 
 def test_another_architectures_weights_are_refused(folder: Path, tmp_path: Path) -> None:
     other = Path(miniature(tmp_path / "other", "distilbert"))
     (other / "model.safetensors").replace(folder / "model.safetensors")
-    with pytest.raises(Mistake, match=r"are not those of its config\.json"):
+    with pytest.raises(Mistake, match=r"config\.json.* bert\."):
         load(folder)
 
 
@@ -150,38 +150,38 @@ def gpt_like(folder: Path) -> None:
     (folder / "vocab.txt").unlink()
 
 
-CODE = r"has code of its own \(auto_map in its config\.json\), and this suite runs none that comes with a model"
+CODE = r"auto_map.* config\.json.*transformers"
 BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "no tokenizer": (_no_tokenizer, "has no tokenizer: save it beside the weights, as tokenizer.json or vocab.txt"),
-    "no words": (lambda folder: (folder / "vocab.txt").unlink(), "has no tokenizer: save it"),
+    "no tokenizer": (_no_tokenizer, r"tokenizer\.json.*vocab\.txt"),
+    "no words": (lambda folder: (folder / "vocab.txt").unlink(), r"tokenizer\.json.*vocab\.txt"),
     "empty words": (lambda folder: (folder / "vocab.txt").write_text(""), "tokenizer"),
     "no JSON": (
         lambda folder: (folder / "tokenizer.json").write_text("{"),
-        r"the tokenizer of .* cannot be loaded \(.+\): ",
+        r"tokenizer.*\bloaded\b.*tokenizer\.json",
     ),
     "slow tokenizer": (
         lambda folder: (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "CanineTokenizer"}'),
-        "is no fast one with a padding token: save one as tokenizer.json",
+        r"\bfast\b.*padding.*tokenizer\.json",
     ),
     "other tokenizer": (
         lambda folder: (folder / "vocab.txt").write_text("\n".join([*VOCABULARY, "one", "more"])),
-        "has 55 tokens and its weights know 53: save model and tokenizer together",
+        r"\b55\b.*\b53\b",
     ),
     "no weights": (
         lambda folder: (folder / "model.safetensors").unlink(),
-        "has no model.safetensors",
+        r"model\.safetensors",
     ),
     "pickled weights": (
         lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"),
-        "holds pickled weights only, which can run code when they are loaded: save the model with safe_serialization",
+        "safe_serialization=True",
     ),
     "cut weights": (
         lambda folder: (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:1000]),
-        r"the weights of .* cannot be loaded \(.+\): check the folder",
+        r"weights.*\bloaded\b",
     ),
     "unknown kind": (
         lambda folder: reconfigure(folder, model_type="nothing"),
-        r"the configuration of .* cannot be had \(transformers \S+ knows no model of type 'nothing'\): give a model",
+        r"transformers \d.*'nothing'",
     ),
     "code of its own": (
         lambda folder: reconfigure(folder, model_type="own", auto_map={"AutoConfig": "own.Own"}),
@@ -195,52 +195,52 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda folder: (folder / "tokenizer_config.json").write_text(
             '{"auto_map": {"AutoTokenizer": ["own.Own", null]}}'
         ),
-        r"has code of its own \(auto_map in its tokenizer_config\.json\), and this suite runs none",
+        r"auto_map.* tokenizer_config\.json.*transformers",
     ),
     "settings that are no JSON": (
         lambda folder: (folder / "tokenizer_config.json").write_text("{"),
-        r"the tokenizer of .* cannot be loaded \(.+\): save it there as tokenizer.json",
+        r"tokenizer.*\bloaded\b.*tokenizer\.json",
     ),
-    "no padding token": (gpt_like, "is no fast one with a padding token: save one as tokenizer.json"),
+    "no padding token": (gpt_like, r"\bfast\b.*padding.*tokenizer\.json"),
     "configuration that is no JSON": (
         lambda folder: (folder / "config.json").write_text('{"model_type": "bert"'),
-        r"config\.json is no JSON: save the model there again",
+        r"config\.json.*\bJSON\b",
     ),
     "configuration that is a list": (
         lambda folder: (folder / "config.json").write_text("[]"),
-        "says no model_type: save",
+        r"config\.json.*model_type",
     ),
     "no kind": (
         lambda folder: reconfigure(folder, model_type=None),
-        r"config\.json says no model_type: save the model there again with a recent version of transformers",
+        r"config\.json.*model_type.*transformers",
     ),
     "width that is a word": (
         lambda folder: reconfigure(folder, hidden_size="wide"),
-        r"the configuration of .* cannot be had \(.*hidden_size.*\): give a folder with it",
+        r"configuration.*hidden_size",
     ),
     "width that heads do not divide": (
         lambda folder: reconfigure(folder, num_attention_heads=7),
-        r"cannot be (had|loaded) \(.+\): ",
+        r"/model\b.*\b7\b",
     ),
     "an encoder with a decoder": (
         lambda folder: transformers.T5Config().save_pretrained(folder),
-        "is of type t5, an encoder with a decoder: this suite compares encoders, give one such as BERT",
+        r"\bt5\b.*\bdecoder\b.*BERT",
     ),
     "a decoder": (
         lambda folder: reconfigure(folder, model_type="gpt2"),
-        "is of type gpt2, a decoder, which predicts the next token: this suite compares encoders",
+        r"\bgpt2\b.*\bdecoder\b.*BERT",
     ),
     "a decoder made of an encoder": (
         lambda folder: reconfigure(folder, is_decoder=True),
-        "is of type bert, a decoder, which predicts the next token: this suite compares encoders",
+        r"\bbert\b.*\bdecoder\b.*BERT",
     ),
     "no head": (
         lambda folder: reconfigure(folder, model_type="splinter"),
-        "has no head for classification on a model of type splinter: leave such tasks out with --tasks",
+        r"\bhead\b.*classification.*\bsplinter\b.*--tasks",
     ),
     "an adapter": (
         lambda folder: (folder / "adapter_config.json").write_text("{}"),
-        r"holds an adapter \(adapter_config\.json\): merge it into its model's weights and save the whole",
+        r"adapter_config\.json.*\bmerge\b",
     ),
 }
 
@@ -273,11 +273,11 @@ def roberta(folder: Path, positions: int) -> Path:
 
 def test_a_model_that_reads_fewer_tokens_than_the_recipe_asks_for_is_refused(tmp_path: Path) -> None:
     bert = Path(miniature(tmp_path / "bert", max_position_embeddings=127))
-    with pytest.raises(Mistake, match="reads 127 tokens at most, and the recipe asks for 128 on WNLI"):
+    with pytest.raises(Mistake, match=r"\b127\b.*\b128\b.*WNLI"):
         load(bert)
     assert load(bert, length=127)[1] == ()
     other = roberta(tmp_path / "roberta", 128)
-    with pytest.raises(Mistake, match="reads 127 tokens at most, and the recipe asks for 128 on WNLI"):
+    with pytest.raises(Mistake, match=r"\b127\b.*\b128\b.*WNLI"):
         load(other)
     model, _ = load(other, length=127)
     assert model(input_ids=torch.full((1, 127), 9)).logits.shape == (1, 2)

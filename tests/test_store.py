@@ -5,6 +5,7 @@ import gzip
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -130,7 +131,8 @@ def test_a_finished_job_is_not_replaced_and_a_difference_is_said(store: Store) -
     for _ in range(2):
         assert repr(store.keep(result_of(metrics={"a": math.nan, "b": 0.6}), {}, None)) == repr(first)
     assert len(store.remarks) == 1
-    assert "other metrics" in store.remarks[0]
+    words = ("metrics", first.provenance.created, f"python -m measure.cache prune {KEY}")
+    assert all(word in store.remarks[0] for word in words), store.remarks
     assert store.predictions(KEY) == PREDICTIONS
 
 
@@ -148,7 +150,7 @@ def test_a_checkpoint_in_the_work_folder_is_not_copied_and_one_elsewhere_is(stor
 
 def test_a_folder_without_files_is_no_checkpoint(store: Store, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="no checkpoint"):
+    with pytest.raises(ValueError, match=rf"{re.escape(str(tmp_path / 'empty'))}.*checkpoint"):
         store.keep(result_of(), PREDICTIONS, tmp_path / "empty")
     assert files_in(store.folder / "temporary") == []
     assert store.find(KEY) is None
@@ -157,9 +159,9 @@ def test_a_folder_without_files_is_no_checkpoint(store: Store, tmp_path: Path) -
 @pytest.mark.parametrize("key", ["", "..", "../jobs", "a/b", ".hidden", "a.1", "x" * 200])
 def test_a_key_that_is_a_path_is_refused(store: Store, key: str) -> None:
     for action in (store.find, store.checkpoint, store.predictions, store.work):
-        with pytest.raises(ValueError, match="cannot be a key"):
+        with pytest.raises(ValueError, match=rf"{re.escape(repr(key))}.*\bkey\b"):
             action(key)
-    with pytest.raises(ValueError, match="cannot be a key"), store.lock(key):
+    with pytest.raises(ValueError, match=rf"{re.escape(repr(key))}.*\bkey\b"), store.lock(key):
         pass
 
 
@@ -257,7 +259,8 @@ def test_a_folder_with_somebody_elses_files_is_not_used(store: Store, action: st
         "lock": lambda: store.lock(KEY).__enter__(),
         "work": lambda: store.work(KEY),
     }
-    assert "other files" in refused(actions[action])
+    said = refused(actions[action])
+    assert all(word in said for word in (str(store.folder), "other files")), said
     assert files_in(store.folder) == [f"temporary/{KEY}.mine", "thesis.tex"]
 
 
@@ -274,7 +277,8 @@ def test_a_file_in_the_place_of_the_folder_is_said(store: Store) -> None:
 def test_a_file_in_the_place_of_a_part_of_it_is_said_before_anything_is_trained(store: Store, name: str) -> None:
     store.folder.mkdir()
     (store.folder / name).write_text("a file")
-    assert f"at {name} (File exists)" in refused(store.check)
+    said = refused(store.check)
+    assert all(word in said for word in (f" {name} ", "File exists", "--cache")), said
 
 
 def test_jobs_on_another_disk_are_found_out_before_anything_is_trained(store: Store) -> None:
@@ -301,7 +305,7 @@ def test_the_default_folder_is_the_users_cache(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_record_says_when_its_time_is_none() -> None:
-    with pytest.raises(ValueError, match="no ISO 8601 time"):
+    with pytest.raises(ValueError, match=r"'yesterday'.*ISO 8601"):
         result_of(created="yesterday")
     assert result_of(created="2026-01-02T03:04:05").provenance.when.tzinfo is not None
 
@@ -332,5 +336,5 @@ def test_reading_and_pruning_need_nothing_but_the_light_base(store: Store, tmp_p
         [sys.executable, "-c", ALONE, str(store.folder)], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-2].startswith("filelock is not installed")
+    assert "pip install filelock" in done.stdout.splitlines()[-2]
     assert done.stdout.splitlines()[-1] == "[]"

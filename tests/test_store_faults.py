@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from judge.files import Mistake
-from measure.results import Result
+from measure.results import SCHEMA, Result
 from measure.store import Store
 from tests.test_store import KEY, OTHER, PREDICTIONS, ROOT, checkpoint_in, files_in, refused, result_of
 
@@ -250,7 +250,8 @@ def assert_set_aside(store: Store, key: str = KEY, number: int = 1) -> str:
     said = store.remarks[-1]
     assert key in said
     assert str(place) in said
-    assert said.endswith("and the job is run again.")
+    assert said.endswith(".")
+    assert "\n" not in said
     return said
 
 
@@ -280,7 +281,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_job_stays(store: Store, damag
 def test_a_file_that_was_added_to_a_checkpoint_is_damage(store: Store) -> None:
     (store.jobs / KEY / "checkpoint" / "pytorch_model.bin").write_bytes(b"loaded first")
     assert store.checkpoint(KEY) is None
-    assert "pytorch_model.bin was not stored with it" in store.remarks[0]
+    assert "pytorch_model.bin" in store.remarks[0]
 
 
 def edit(store: Store, change: Callable[[dict[str, Any]], object], key: str = KEY) -> None:
@@ -318,8 +319,8 @@ def test_jobs_in_each_others_folders_are_damaged(store: Store) -> None:
     one, other, between = store.jobs / KEY, store.jobs / OTHER, store.folder / "between"
     for source, target in ((one, between), (other, one), (between, other)):
         source.rename(target)
-    assert f"the record of job {OTHER}" in assert_set_aside(store, KEY)
-    assert f"the record of job {KEY}" in assert_set_aside(store, OTHER)
+    assert OTHER in assert_set_aside(store, KEY)
+    assert KEY in assert_set_aside(store, OTHER)
 
 
 def test_what_is_damaged_again_is_set_aside_beside_the_first(store: Store) -> None:
@@ -349,7 +350,8 @@ def test_a_damaged_job_that_is_kept_anew_is_set_aside_first(store: Store) -> Non
 def test_a_newer_record_is_neither_used_nor_touched(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {name: (store.jobs / KEY / name).read_bytes() for name in files_in(store.jobs / KEY)}
     monkeypatch.setattr("measure.results.SCHEMA", 0)
-    assert "update the suite" in refused(store.find, KEY)
+    said = refused(store.find, KEY)
+    assert all(word in said for word in (str(store.jobs / KEY / "result.json"), f"schema {SCHEMA}", "--cache")), said
     assert {name: (store.jobs / KEY / name).read_bytes() for name in files_in(store.jobs / KEY)} == before
 
 
@@ -379,7 +381,7 @@ def test_a_full_disk_leaves_nothing_half_stored(tmp_path: Path, monkeypatch: pyt
         if calls < nth:
             break
         if store.find(KEY) is None:
-            assert "no room left" in said
+            assert all(word in said for word in (str(store.folder), "measure.cache prune", "--cache")), said
             assert list(store.jobs.iterdir()) == []
             assert (store.folder / "work" / KEY).is_dir()
             failures += 1
@@ -456,13 +458,13 @@ def on_a_small_disk(tmp_path: Path, script: str, checkpoint: Path) -> list[str]:
 def test_a_disk_that_is_full_is_said_and_what_is_stored_stays(tmp_path: Path) -> None:
     said = on_a_small_disk(tmp_path, FULL, checkpoint_in(tmp_path / "trained", 2_000_000))
     assert len(said) == 3
-    assert all("has no room left for finished jobs" in line for line in said)
+    assert all("measure.cache prune" in line and "--cache" in line for line in said)
 
 
 def test_a_read_only_store_is_read_and_what_is_damaged_in_it_is_not_used(tmp_path: Path) -> None:
     said = on_a_small_disk(tmp_path, READ_ONLY, checkpoint_in(tmp_path / "trained"))
     assert len(said) == 5
-    assert f"The stored job {OTHER} is damaged" in said[0]
-    assert f"The checkpoint of job {KEY} is damaged" in said[1]
-    assert all("cannot be set aside (Read-only file system)" in line for line in said[:2])
-    assert all("Read-only file system" in line and line.endswith("--cache.") for line in said[2:])
+    for line, words in zip(said, ((OTHER, "predictions.json.gz"), (KEY, "checkpoint/config.json")), strict=False):
+        assert all(word in line for word in (*words, "Read-only file system")), line
+        assert "--cache" not in line, "the run goes on"
+    assert all("Read-only file system" in line and "--cache" in line for line in said[2:])
