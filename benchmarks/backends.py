@@ -33,7 +33,7 @@ def rows(path: Path) -> list[Row]:
     found = []
     for name in dict.fromkeys(names):
         [launches] = pool.paired(name, [models.teacher.id], [models.student.id])
-        estimate = pair_ratio([pair for measurement in launches for pair in measurement.pairs])
+        estimate = pair_ratio([pair for measurement in launches.measurements for pair in measurement.pairs])
         low, high = estimate.interval(estimate.level)
         found.append((name.removeprefix(QUANTITY).replace("_", " "), estimate.value, low, high))
     if not found:

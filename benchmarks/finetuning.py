@@ -76,14 +76,14 @@ def by_the_suite(job: Job, cache: Path) -> tuple[float, float]:
 
         return call
 
-    FineTuner.train, FineTuner.predict = timed(before[0]), timed(before[1])  # type: ignore[method-assign]
+    FineTuner.train, FineTuner.predict = timed(before[0]), timed(before[1])
     try:
         store, start = Store(cache), time.perf_counter()
         with store.lock(job.key):
             run(job, store, "cpu", lambda _done, _total: False, keep_checkpoint=True)
         return time.perf_counter() - start, inside
     finally:
-        FineTuner.train, FineTuner.predict = before  # type: ignore[method-assign]
+        FineTuner.train, FineTuner.predict = before
 
 
 def by_a_bare_trainer(job: Job, folder: Path) -> float:
@@ -181,7 +181,7 @@ def _write_models(folder: Path, mirror: Path) -> None:
 
     models = load_baselines(ROOT / "baselines").models
     for card in (models.teacher, models.student):
-        model: Any = AutoModel.from_config(pinned_config(card))  # type: ignore[no-untyped-call]
+        model: Any = AutoModel.from_config(pinned_config(card))
         model.save_pretrained(folder / card.id)
         for name in TOKENIZER:
             (folder / card.id / name).write_bytes((mirror / card.id / name).read_bytes())

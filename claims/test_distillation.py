@@ -8,15 +8,16 @@ import pytest
 from fixtures.scores import ScoreBook
 from fixtures.verdict import Bench
 from judge.baselines import GLUE
+from judge.cells import combined
 from judge.claims import Role
-from judge.scores import combined
+from judge.rule import Part
 from judge.statistics import Estimate
-from judge.verdicts import Part
 
 pytestmark = pytest.mark.slow
 
 # In the order of Table 4's figures, the worst first.
 ABLATIONS: tuple[Role, ...] = ("student_random_init", "student_no_ce", "student_no_cosine", "student_no_mlm")
+LOSSES: dict[str, Role] = {"CE": "student_no_ce", "cosine": "student_no_cosine"}
 
 
 def difference(scores: ScoreBook, one: Role, other: Role) -> Estimate:
@@ -45,6 +46,16 @@ def test_ablations_are_in_the_printed_order(scores: ScoreBook, verdict: Bench) -
     parts = [
         Part(f"{low} to {high}", difference(scores, high, low), (0, math.inf))
         for low, high in itertools.pairwise(ladder)
+    ]
+    verdict(parts)
+
+
+@pytest.mark.claim("distillation.losses")
+def test_both_distillation_losses_matter_more_than_the_mlm_loss(scores: ScoreBook, verdict: Bench) -> None:
+    """Leaving out the distillation loss or the cosine loss costs more than leaving out the MLM loss."""
+    parts = [
+        Part(f"without {name}", difference(scores, "student_no_mlm", role), (0, math.inf))
+        for name, role in LOSSES.items()
     ]
     verdict(parts)
 

@@ -4,9 +4,9 @@ import pytest
 
 from fixtures.scores import ScoreBook
 from fixtures.verdict import Bench
+from judge.cells import cell
 from judge.claims import Role
 from judge.glue import gap
-from judge.scores import cell
 
 pytestmark = pytest.mark.slow
 

@@ -56,6 +56,29 @@ def test_60_percent_faster_whatever_the_backend(latency: Stopwatch, verdict: Ben
 
 
 @pytest.mark.slow
+@pytest.mark.claim("speed.depth")
+def test_fewer_layers_beat_narrower_ones_on_a_cpu(latency: Stopwatch, verdict: Bench) -> None:
+    """DistilBERT is faster than a model with 12 narrower layers and no more parameters, on a CPU, batch 1."""
+    verdict(latency.depth(verdict.claim))
+
+
+@pytest.mark.slow
+@pytest.mark.gpu
+@pytest.mark.benchmark(timer=synchronized)
+@pytest.mark.parametrize(
+    "batch",
+    [
+        pytest.param(1, marks=pytest.mark.claim("speed.depth_gpu_batch1"), id="batch1"),
+        pytest.param(32, marks=pytest.mark.claim("speed.depth_gpu_batch32"), id="batch32"),
+    ],
+)
+def test_fewer_layers_beat_narrower_ones_on_a_gpu(batch: int, latency: Stopwatch, verdict: Bench) -> None:
+    """DistilBERT is faster than a model with 12 narrower layers and no more parameters, on a GPU."""
+    assert (verdict.claim.setting or {})["batch"] == batch
+    verdict(latency.depth(verdict.claim))
+
+
+@pytest.mark.slow
 @pytest.mark.claim("speed.phone")
 def test_71_percent_faster_on_a_phone(latency: Stopwatch, verdict: Bench) -> None:
     """DistilBERT is 71 % faster than BERT-base on an iPhone 7 Plus."""

@@ -1,13 +1,15 @@
 """SQuAD v1.1 (section 4.1, Table 2): "DistilBERT is within 3.9 points of the full BERT"."""
 
+import math
+
 import pytest
 
 from fixtures.scores import ScoreBook
 from fixtures.verdict import Bench
+from judge.cells import cell
 from judge.claims import Role
 from judge.glue import gap
-from judge.scores import cell
-from judge.verdicts import Part
+from judge.rule import Part
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +40,17 @@ def test_student_is_close_to_bert(role: Role, scores: ScoreBook, verdict: Bench)
     scores.ask([f"squad_{metric}" for metric in METRICS], "teacher", role)
     parts = [
         Part(label, gap(scores(f"squad_{metric}", "teacher"), scores(f"squad_{metric}", role)), verdict.claim.bounds)
+        for metric, label in METRICS.items()
+    ]
+    verdict(parts)
+
+
+@pytest.mark.claim("squad.d_gain")
+def test_a_second_distillation_gains(scores: ScoreBook, verdict: Bench) -> None:
+    """DistilBERT distilled twice is ahead of DistilBERT in both metrics."""
+    scores.ask([f"squad_{metric}" for metric in METRICS], "student", "student_d")
+    parts = [
+        Part(label, gap(scores(f"squad_{metric}", "student_d"), scores(f"squad_{metric}", "student")), (0, math.inf))
         for metric, label in METRICS.items()
     ]
     verdict(parts)

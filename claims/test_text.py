@@ -129,6 +129,25 @@ def test_within_3_points_after_two_distillations_by_the_sentence(paper: Source, 
     verdict(max(em, f1), em=em, f1=f1)
 
 
+@pytest.mark.claim("text.d_gain")
+def test_a_second_distillation_gains_by_the_table(paper: Source, verdict: Bench) -> None:
+    """DistilBERT distilled twice is ahead of DistilBERT in EM and in F1, by the figures of Table 2."""
+    once, twice = squad_gaps(paper, "DistilBERT"), squad_gaps(paper, "DistilBERT (D)")
+    em, f1 = (behind - less for behind, less in zip(once, twice, strict=True))
+    verdict(min(em, f1), em=em, f1=f1)
+
+
+@pytest.mark.claim("text.faster_than_elmo")
+def test_smaller_and_faster_than_elmo(paper: Source, verdict: Bench) -> None:
+    """DistilBERT has fewer parameters and takes fewer seconds than ELMo."""
+    table = paper.tables["table3"]
+    parameters, seconds = (
+        table.number("ELMo", column) / table.number("DistilBERT", column)
+        for column in ("# param. (Millions)", "Inf. time (seconds)")
+    )
+    verdict(min(parameters, seconds), parameters=parameters, seconds=seconds)
+
+
 @pytest.mark.claim("text.compute")
 def test_cheaper_to_pretrain_than_roberta(paper: Source, verdict: Bench) -> None:
     """DistilBERT took fewer GPU-hours to pre-train than RoBERTa."""

@@ -198,6 +198,9 @@ def load_baselines(folder: Path) -> Baselines:
         Mistake: with the file, the JSON pointer of the place and what is wrong there.
     """
     paper, study = read(Source, folder / "paper.json"), read(Source, folder / "prior-study.json")
+    study = study.model_copy(
+        update={"claims": tuple(claim.model_copy(update={"source": "study"}) for claim in study.claims)}
+    )
     twice = {claim.id for claim in paper.claims} & {claim.id for claim in study.claims}
     if twice:
         raise Mistake(f"{folder / 'prior-study.json'}: the id {min(twice)!r} is in paper.json too: rename it.")

@@ -9,9 +9,18 @@ from judge.files import Record
 
 Rule = Literal["exact", "within", "at_least", "at_most"]
 Role = Literal[
-    "teacher", "student", "student_d", "student_no_ce", "student_no_cosine", "student_no_mlm", "student_random_init"
+    "teacher",
+    "student",
+    "student_d",
+    "student_no_ce",
+    "student_no_cosine",
+    "student_no_mlm",
+    "student_random_init",
+    "student_narrow",
 ]
 Mark = Literal["fast", "slow", "gpu"]
+# What a verdict rests on: a measurement of models, arithmetic on the paper's text, or the prior study's own files.
+Basis = Literal["measured", "text", "study"]
 
 ROLE_NAMES: dict[Role, str] = {
     "teacher": "the teacher",
@@ -21,6 +30,7 @@ ROLE_NAMES: dict[Role, str] = {
     "student_no_cosine": "the student without the cosine loss",
     "student_no_mlm": "the student without the MLM loss",
     "student_random_init": "the student from random weights",
+    "student_narrow": "a model as deep as the teacher with no more parameters than the student",
 }
 
 
@@ -79,6 +89,8 @@ class Claim(Record):
 
     `published`, `precision` (the unit of the last printed digit) and `margin.value` are in `unit`.
     `about` names the models whose measurement decides it; a claim about no model is arithmetic on printed text.
+    `setting` is how a claim about time asks for it to be taken: device, batch, threads, precision, tokenisation.
+    `source` is the text that makes the claim; it follows from the file that the claim stands in.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9]+(\.[a-z0-9_]+)+$")]
@@ -98,6 +110,8 @@ class Claim(Record):
     contradiction: Reason | None = None
     not_run: Reason | None = None
     any_pair: AnyPair | None = None
+    setting: dict[str, bool | int | str] | None = None
+    source: Literal["paper", "study"] = "paper"
 
     @model_validator(mode="after")
     def _consistent(self) -> "Claim":
@@ -108,6 +122,13 @@ class Claim(Record):
         if self.contradiction and self.about:
             raise ValueError("only a claim about printed text ('about': []) can be a contradiction")
         return self
+
+    @property
+    def basis(self) -> Basis:
+        """What a verdict on this claim rests on."""
+        if self.source == "study":
+            return "study"
+        return "measured" if self.about else "text"
 
     @property
     def bounds(self) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -48,6 +49,12 @@ class Model(Record):
         """What makes it this model and no other."""
         return self.role, self.id, self.digest or self.revision or ""
 
+    @property
+    def casing(self) -> str | None:
+        """Whether it is a cased or an uncased model, as far as its id says so."""
+        found = re.search(r"(?:^|[^a-z])(un)?cased(?:$|[^a-z])", self.id.lower())
+        return f"{found[1] or ''}cased" if found else None
+
 
 class Dataset(Record):
     """Which examples: hub id, configuration, revision or digest, split, and how many of them were scored."""
@@ -72,7 +79,8 @@ class Measurement(Record):
 
     `unit` is fraction (0 to 1), percent, seconds, parameters, or a word of the quantity's own. `seeds` names the seed
     of each value and is empty for what needs none. `planned` are the seeds fixed before the run; `look` is 2 when
-    seeds were added after a first verdict. `constant` are the seeds whose predictions were all the same.
+    seeds were added after a first verdict. `constant` are the seeds of which at least 99 % of the predictions were the
+    same; None where predictions are not on record.
     `pairs` are (which model ran first, teacher's seconds, student's seconds), then `versus` is the teacher.
     """
 
@@ -90,7 +98,7 @@ class Measurement(Record):
     launch: int = 0
     planned: tuple[int, ...] = ()
     look: Literal[1, 2] = 1
-    constant: tuple[int, ...] = ()
+    constant: tuple[int, ...] | None = None
     how: dict[str, Plain] = {}
     duration_s: float | None = None
     note: str | None = None

@@ -1,29 +1,63 @@
 """Ratios of time, from recorded pairs: which estimate applies, and when a ratio is too close to its bound."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from judge.evidence import Measurement
+from judge.baselines import Baselines
+from judge.checks import require_sound
+from judge.claims import Claim
+from judge.evidence import Plain
+from judge.pool import Launches, host_name
 from judge.statistics import Estimate, between, over_launches, pair_ratio
-from judge.verdicts import BadMeasurement
+from judge.verdicts import BadMeasurement, digits
 
 CLOSE = 0.05
 LAUNCHES = 5
+# What tells times of the same quantity apart.
+SHOWN = ("device", "batch", "threads", "tokenisation")
 
 
-def speedup(launches: Sequence[Measurement], bound: float) -> Estimate:
-    """How many times as fast the student is.
+def speedup(groups: Sequence[Launches], claim: Claim, baselines: Baselines) -> Estimate:
+    """How many times as fast the student is, from the strongest group of launches; the others are listed.
 
-    From the pairs of one launch, or of a few taken together; a ratio within 5 % of the bound needs 5 launches or
-    more, since what differs between launches (memory layout, clock, neighbours) is not in the pairs of one, and is
-    then judged by t over launches.
+    Args:
+        groups: launches by host and setting, the strongest first, as `Pool.paired` gives them.
+        claim: for its bound and the setting that it asks for.
+        baselines: to check the times against.
 
     Raises:
-        BadMeasurement: a time is not a positive number, or one of the two orders is missing.
+        BadMeasurement: what is judged is not whole, or was timed otherwise than the claim says.
     """
-    for measurement in launches:
-        _check(measurement)
+    first, *others = groups
+    setting = claim.setting or {}
+    estimate = _ratio(first, claim, baselines)
+    notes = [
+        f"timed with {deviation}, and the claim asks for {_wanted(deviation, setting)}"
+        for deviation in first.deviations(setting)
+    ]
+    elsewhere = []
+    for group in others:
+        try:
+            other = _ratio(group, claim, baselines)
+        except BadMeasurement as error:
+            notes.append(f"left out: {error}")
+            continue
+        if host_name(group.host) != host_name(first.host) and group.deviations(setting) == first.deviations(setting):
+            elsewhere.append((host_name(group.host), other))
+        else:
+            notes.append(f"{_which(group, first)}: {interval_text(other)}, not judged")
+    return replace(estimate.with_(notes=notes), elsewhere=tuple(elsewhere))
+
+
+def _ratio(group: Launches, claim: Claim, baselines: Baselines) -> Estimate:
+    """The ratio from the pairs of one launch, or of a few taken together.
+
+    One within 5 % of the bound needs 5 launches or more, since what differs between launches (memory layout, clock,
+    neighbours) is not in the pairs of one, and is then judged by t over launches.
+    """
+    launches, bound = group.measurements, claim.bounds[0]
+    require_sound(launches, list(dict.fromkeys(group.files)), baselines)
     ratios = [pair_ratio(m.pairs).value for m in launches]
     pooled = pair_ratio([pair for m in launches for pair in m.pairs])
     estimate = over_launches(ratios) if len(launches) >= LAUNCHES else pooled
@@ -38,6 +72,26 @@ def speedup(launches: Sequence[Measurement], bound: float) -> Estimate:
     return replace(estimate.with_(notes=[count, *pooled.notes], hold=hold), raw=raw)
 
 
+def interval_text(estimate: Estimate) -> str:
+    """A ratio with its interval: `1.99x [1.96, 2.04]`."""
+    low, high = (digits(end, 0.01) for end in estimate.interval(estimate.level))
+    return f"{digits(estimate.value, 0.01)}x [{low}, {high}]"
+
+
+def _wanted(deviation: str, setting: Mapping[str, Plain]) -> str:
+    name = deviation.split(" ", 1)[0]
+    return f"{name} {setting[name]}"
+
+
+def _which(group: Launches, first: Launches) -> str:
+    """What tells other launches from those that are judged: the precision, the threads, the host."""
+    one, other = first.measurements[0], group.measurements[0]
+    said = [str(other.precision)] if other.precision != one.precision else []
+    said += [f"{name} {value}" for name, value in other.how.items() if name in SHOWN and one.how.get(name) != value]
+    said += [f"on {host_name(group.host)}"] if group.host != first.host else []
+    return ", ".join(said) or "timed otherwise"
+
+
 def single_pass(teacher: float, student: float) -> Estimate:
     """A ratio of two totals that were taken once each: a value without an interval.
 
@@ -46,7 +100,7 @@ def single_pass(teacher: float, student: float) -> Estimate:
     """
     for seconds in (teacher, student):
         if not (math.isfinite(seconds) and seconds > 0):
-            raise BadMeasurement(f"a time of {seconds} s is no measurement")
+            raise BadMeasurement(f"a time of {seconds} s is not a measurement")
     estimate = between(teacher / student, -math.inf, math.inf)
     return estimate.with_(hold="each model was timed once, so nothing says how far the ratio would move")
 
@@ -57,12 +111,3 @@ def overhead_in_layers(ratio: float, teacher: int = 12, student: int = 6) -> flo
     (teacher + x) / (student + x) = ratio. The paper's 668/410 gives 3.53 for 12 and 6 layers; infinite at a ratio of 1.
     """
     return math.inf if ratio == 1 else (teacher - ratio * student) / (ratio - 1)
-
-
-def _check(measurement: Measurement) -> None:
-    for _, teacher, student in measurement.pairs:
-        for seconds in (teacher, student):
-            if not (math.isfinite(seconds) and seconds > 0):
-                raise BadMeasurement(f"{measurement.quantity} holds a time of {seconds} s, which is no measurement")
-    if len({first for first, _, _ in measurement.pairs}) < 2:
-        raise BadMeasurement(f"{measurement.quantity} was measured in one order only: pairs must alternate")

@@ -1,33 +1,61 @@
-"""All evidence at hand, merged by identity: who measured what, and which record is the stronger one."""
+"""All evidence at hand, merged by identity: who measured what, and which record is the stronger one.
+
+Nothing here depends on the order in which files were given.
+"""
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from judge.claims import Role
-from judge.evidence import Evidence, Host, Measurement
+from judge.evidence import Evidence, Host, Measurement, Plain
 from judge.files import Mistake
+from judge.machine import machine
 
 
 @dataclass(frozen=True)
 class Found:
-    """Seeds of one measurement, merged over the files that hold some of them.
+    """Seeds of one measurement, merged over the records that hold some of them.
 
     `values` are in points (percent) for scores and as recorded otherwise; `files` names where each seed was found.
+    `records` are the measurements that it was merged from.
     """
 
-    first: Measurement
     host: Host
     values: dict[int | None, float]
     files: dict[int | None, str]
-    planned: frozenset[int]
-    constant: frozenset[int]
-    look: int
+    records: tuple[Measurement, ...]
+
+    @property
+    def first(self) -> Measurement:
+        """A record that stands for all: they differ in their seeds alone."""
+        return self.records[0]
 
     @property
     def origins(self) -> tuple[str, ...]:
         """The files that it was merged from, in order."""
         return tuple(dict.fromkeys(self.files.values()))
+
+    @property
+    def planned(self) -> frozenset[int]:
+        """The seeds that were fixed before a run, as far as that is on record."""
+        return frozenset(seed for record in self.records for seed in record.planned)
+
+    @property
+    def constant(self) -> frozenset[int]:
+        """The seeds whose predictions are on record as nearly constant."""
+        return frozenset(seed for record in self.records for seed in record.constant or ())
+
+    @property
+    def unseen(self) -> frozenset[int | None]:
+        """The seeds whose predictions are not on record."""
+        return frozenset(seed for m in self.records if m.constant is None for seed in m.seeds or (None,))
+
+    @property
+    def looks(self) -> int:
+        """How often this was looked at: the sets of seeds that were chosen, or what a record says itself."""
+        chosen = {frozenset(record.planned or record.seeds) for record in self.records}
+        return max(len(chosen), *(record.look for record in self.records))
 
     @property
     def strength(self) -> tuple[bool, int]:
@@ -47,6 +75,24 @@ class Found:
         )
 
 
+@dataclass(frozen=True)
+class Launches:
+    """What one host timed of a pair of models in one setting: a measurement for each launch, in order, and its file."""
+
+    host: Host
+    measurements: tuple[Measurement, ...]
+    files: tuple[str, ...]
+
+    def follows(self, setting: Mapping[str, Plain]) -> bool:
+        """Whether it was timed as a claim asks, as {"threads": 1, "precision": "fp32"}."""
+        return not self.deviations(setting)
+
+    def deviations(self, setting: Mapping[str, Plain]) -> list[str]:
+        """Where it was not, in words: `threads 8`."""
+        how = {**self.measurements[0].how, "precision": self.measurements[0].precision}
+        return [f"{name} {how.get(name)}" for name, value in setting.items() if how.get(name) != value]
+
+
 class Pool:
     """Every measurement of the evidence files given, each kept once."""
 
@@ -57,46 +103,58 @@ class Pool:
             Mistake: the same measurement (quantity, model, data, recipe, engine, precision, seed, host) has two values.
         """
         self._groups: dict[str, Found] = {}
-        self._paired: dict[tuple[str, int], tuple[str, Measurement]] = {}
-        for name, evidence in files:
+        self._paired: dict[str, Launches] = {}
+        for name, evidence in sorted(files, key=lambda file: file[0]):
             for measurement in evidence.measurements:
-                self._add(name, evidence.host, measurement)
+                add = self._add_pairs if measurement.pairs else self._add
+                add(name, evidence.host, measurement)
 
     def find(self, quantity: str, role: Role, ids: Collection[str] | None) -> list[Found]:
         """The records of a quantity in a role for one of these models (None: any), the strongest first.
 
-        Of equally strong ones the first given comes first.
+        The paper's recipe comes first, then more seeds, then the host whose name comes first.
         """
         found = [
-            group
-            for group in self._groups.values()
+            (key, group)
+            for key, group in self._groups.items()
             if group.first.quantity == quantity
             and group.first.model.role == role
             and (ids is None or group.first.model.id in ids)
         ]
-        return sorted(found, key=lambda group: group.strength, reverse=True)
+        found.sort(key=lambda item: (*(-int(part) for part in item[1].strength), host_name(item[1].host), item[0]))
+        return [group for _, group in found]
 
-    def paired(self, quantity: str, teachers: Collection[str], students: Collection[str]) -> list[list[Measurement]]:
-        """Times of both models, grouped by identity, a list of launches each, the one with most pairs first.
+    def paired(
+        self,
+        quantity: str,
+        teachers: Collection[str] | None,
+        students: Collection[str],
+        setting: Mapping[str, Plain] | None = None,
+    ) -> list[Launches]:
+        """Times of both models by host and setting, the strongest first.
 
-        A quantity that ends in a dot stands for all that begin so.
+        The claim's own setting comes first, then more launches, more pairs, and the host whose name comes first.
+
+        Args:
+            quantity: what was timed; one that ends in a dot stands for all that begin so.
+            teachers: ids of the models that may stand for the teacher; None: any other model.
+            students: the same for the student.
+            setting: how the claim asks for it to be timed.
         """
-        groups: dict[str, list[Measurement]] = {}
-        for (group, _), (_, measurement) in sorted(self._paired.items(), key=lambda item: item[0][1]):
-            versus = measurement.versus
-            known = versus is not None and versus.id in teachers and measurement.model.id in students
-            wanted = (
-                measurement.quantity.startswith(quantity)
-                if quantity.endswith(".")
-                else measurement.quantity == quantity
-            )
-            if wanted and known:
-                groups.setdefault(group, []).append(measurement)
-        return sorted(groups.values(), key=lambda launches: sum(len(m.pairs) for m in launches), reverse=True)
+        found = []
+        for key, timed in self._paired.items():
+            one = timed.measurements[0]
+            wanted = one.quantity.startswith(quantity) if quantity.endswith(".") else one.quantity == quantity
+            known = one.versus is not None and (teachers is None or one.versus.id in teachers)
+            if wanted and known and one.model.id in students:
+                found.append((key, timed))
 
-    def origin(self, measurement: Measurement) -> str:
-        """The file that a paired measurement came from."""
-        return next(name for name, other in self._paired.values() if other is measurement)
+        def weakness(item: tuple[str, Launches]) -> tuple[int, int, int, str, str]:
+            key, timed = item
+            pairs = sum(len(launch.pairs) for launch in timed.measurements)
+            return len(timed.deviations(setting or {})), -len(timed.measurements), -pairs, host_name(timed.host), key
+
+        return [timed for _, timed in sorted(found, key=weakness)]
 
     def related(self, prefix: str, role: Role) -> list[Found]:
         """Every record of quantities that begin so, whatever the model: for a reason that says what there is."""
@@ -104,15 +162,10 @@ class Pool:
 
     def _add(self, name: str, host: Host, new: Measurement) -> None:
         key = new.group(host)
-        if new.pairs:
-            self._add_pairs(name, key, new)
-            return
         values = dict(zip(new.seeds or (None,), (scaled(new, value) for value in new.values), strict=True))
         old = self._groups.get(key)
         if old is None:
-            files = dict.fromkeys(values, name)
-            sets = frozenset(new.planned), frozenset(new.constant)
-            self._groups[key] = Found(new, host, values, files, *sets, new.look)
+            self._groups[key] = Found(host, values, dict.fromkeys(values, name), (new,))
             return
         for seed in old.values.keys() & values.keys():
             if not _same(old.values[seed], values[seed]):
@@ -121,15 +174,26 @@ class Pool:
             old,
             values=old.values | values,
             files=old.files | {seed: name for seed in values if seed not in old.files},
-            planned=old.planned | set(new.planned),
-            constant=old.constant | set(new.constant),
-            look=max(old.look, new.look),
+            records=(*old.records, new),
         )
 
-    def _add_pairs(self, name: str, key: str, new: Measurement) -> None:
-        old = self._paired.setdefault((key, new.launch), (name, new))
-        if old[1].pairs != new.pairs:
-            raise Mistake(_conflict(new, new.launch, old[0], name))
+    def _add_pairs(self, name: str, host: Host, new: Measurement) -> None:
+        key = new.group(host)
+        old = self._paired.get(key, Launches(host, (), ()))
+        for known, file in zip(old.measurements, old.files, strict=True):
+            if known.launch == new.launch:
+                if known.pairs != new.pairs:
+                    raise Mistake(_conflict(new, new.launch, file, name))
+                return
+        both = sorted(
+            zip((*old.measurements, new), (*old.files, name), strict=True), key=lambda launch: launch[0].launch
+        )
+        self._paired[key] = Launches(host, tuple(one for one, _ in both), tuple(file for _, file in both))
+
+
+def host_name(host: Host) -> str:
+    """What to call a host where several are told apart: all that is known of it, the name first."""
+    return machine(host.model_dump(exclude_none=True)) or "a host that is not described"
 
 
 def scaled(measurement: Measurement, value: float) -> float:

@@ -2,7 +2,7 @@
 
 from judge.baselines import GLUE, Baselines
 
-COUNTED = ("encoder", "classification", "question_answering")
+COUNTED = ("encoder", "classification", "question_answering", "embeddings")
 
 
 def quantities(claim: str, baselines: Baselines) -> tuple[set[str], tuple[str, ...]]:

@@ -5,10 +5,11 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from judge.baselines import Baselines, Part, Task
+from judge.baselines import Baselines, Task
+from judge.checks import require_sound
 from judge.claims import ROLE_NAMES, Role
-from judge.pool import Found, Pool
-from judge.statistics import LEVEL, LEVEL_AFTER_EXTENSION, Estimate, Interval, Term, contrast, median
+from judge.pool import Found, Pool, host_name
+from judge.statistics import Interval, Term, level_of
 from judge.verdicts import BadMeasurement, agrees
 
 
@@ -18,40 +19,83 @@ class NotRecorded(Exception):
 
 @dataclass(frozen=True)
 class Scores:
-    """A task's score in points for each seed, with what there is to say about how it came about."""
+    """A task's score in points for each seed, with what there is to say about how it came about.
+
+    Attributes:
+        records: one for each metric of the task.
+        printed: what stands for the score where it cannot be decided by itself, since the margin of its printed cell
+            admits the trivial predictor: the printed cell, or the trivial predictor's score for a model of the user's
+            own. None for every other task.
+        others: the same from other runs and hosts, the strongest first; they are shown and not judged.
+        left_out: what other records cannot even be shown for.
+        remark: what to say of a model that stands in for another.
+    """
 
     name: str
     task: Task
     role: Role
     values: dict[int | None, float]
     records: tuple[Found, ...]
-    rivals: tuple[str, ...]
+    printed: float | None = None
+    others: tuple["Scores", ...] = ()
+    left_out: tuple[str, ...] = ()
     remark: str = ""
+    fixed: bool = False
 
     @property
     def failed(self) -> list[int | None]:
-        """Seeds at or below the trivial predictor, or whose predictions were all the same.
+        """Seeds whose predictions were nearly constant.
 
-        On an adversarial task a low score is no failure: models that learn fall below the majority class there.
+        Where predictions are not on record, seeds that score what the trivial predictor does, to within half an
+        example. Where the trivial predictor satisfies the printed cell, a constant answer is what was printed.
         """
+        if self.printed is not None:
+            return []
         constant = frozenset().union(*(record.constant for record in self.records))
-        return [seed for seed, value in self.values.items() if seed in constant or (self._low(value) and not self._odd)]
+        unseen = frozenset.intersection(*(record.unseen for record in self.records))
+        return [
+            seed for seed, value in self.values.items() if seed in constant or (seed in unseen and self._trivial(value))
+        ]
 
-    @property
-    def _odd(self) -> bool:
-        return self.task.adversarial is not None
-
-    def _low(self, value: float) -> bool:
-        return value <= self.task.trivial.value
+    def _trivial(self, value: float) -> bool:
+        return abs(value - self.task.trivial.value) <= 50 / self.task.parts[0].examples
 
     @property
     def level(self) -> float:
         """90 %, or 95 % where seeds were added after a first verdict: two looks share the error of one."""
-        return LEVEL_AFTER_EXTENSION if any(record.look == 2 for record in self.records) else LEVEL
+        return level_of(self.looks)
+
+    @property
+    def looks(self) -> int:
+        """How many sets of seeds were chosen."""
+        return max((record.looks for record in self.records), default=1)
+
+    @property
+    def origins(self) -> list[str]:
+        """The files that it comes from."""
+        return list(dict.fromkeys(name for record in self.records for name in record.origins))
+
+    @property
+    def host(self) -> str:
+        """The host that measured."""
+        return host_name(self.records[0].host)
 
     def term(self, weight: float = 1.0) -> Term:
         """This cell in a contrast."""
-        return Term(weight, tuple(self.values.values()), self.task.spread.value)
+        return Term(weight, tuple(self.values.values()), 0.0 if self.fixed else self.task.spread.value)
+
+    def as_printed(self) -> "Scores":
+        """The cell at its printed value, which has no spread, where it cannot be decided by itself; else as it is."""
+        return self if self.printed is None else replace(self, values={None: self.printed}, fixed=True)
+
+    def without_failed(self) -> "Scores":
+        """The cell without its failed runs."""
+        failed = self.failed
+        return replace(self, values={seed: value for seed, value in self.values.items() if seed not in failed})
+
+    def at(self, host: str) -> "Scores":
+        """The strongest of these scores that a host measured; these, where it measured none."""
+        return next((scores for scores in (self, *self.others) if scores.host == host), self)
 
     def notes(self) -> list[str]:
         """What a reader must know about these numbers beyond their spread: median, failed runs, other records."""
@@ -59,15 +103,35 @@ class Scores:
         said = []
         if len(self.values) > 2:
             said.append(f"{label}: median {statistics.median(self.values.values()):.2f} of {len(self.values)} seeds")
-        if self.failed:
-            runs = ", ".join(f"{'' if s is None else f'seed {s}: '}{self.values[s]:.2f}" for s in self.failed)
-            said.append(f"{label}: failed run ({runs}), at or below {trivial.predictor} ({trivial.value:.2f})")
-        if self._odd and any(map(self._low, self.values.values())):
+        said += self.failures()
+        if self.printed is not None and self.task.adversarial and min(self.values.values()) <= trivial.value:
             said.append(f"{label}: at or below {trivial.predictor} ({trivial.value:.2f}); {self.task.adversarial}")
         if self.remark:
             said.append(f"{label}: measured on {self.records[0].first.model.id}, {self.remark}")
-        said += [f"{label}: {record.first.note}" for record in self.records if record.first.note]
-        return [*dict.fromkeys(said), *self.rivals]
+        if any(None not in record.values and not record.planned for record in self.records):
+            said.append(f"{label}: which seeds were planned is not on record")
+        if self.looks > 1:
+            said.append(f"{label}: seeds were chosen {self.looks} times, so it is judged at {100 * self.level:.3g} %")
+        said += [f"{label}: {one.note}" for record in self.records for one in record.records if one.note]
+        said += [
+            f"{label}: {', '.join(other.origins)} also has {other.records[0].first.quantity} ({other.host}, seeds: "
+            f"{len(other.values)}, mean {statistics.fmean(other.values.values()):.2f}), not judged"
+            for other in self.others
+        ]
+        return [*dict.fromkeys(said), *self.left_out]
+
+    def failures(self) -> list[str]:
+        """One sentence for each kind of failed run."""
+        label, trivial = self.task.label, self.task.trivial
+        constant = frozenset().union(*(record.constant for record in self.records))
+        kinds: dict[str, list[int | None]] = {
+            "constant answers": [seed for seed in self.failed if seed in constant],
+            f"the score of {trivial.predictor} ({trivial.value:.2f})": [s for s in self.failed if s not in constant],
+        }
+        return [f"{label}: failed run ({self._runs(seeds)}): {what}" for what, seeds in kinds.items() if seeds]
+
+    def _runs(self, seeds: Sequence[int | None]) -> str:
+        return ", ".join(f"{'' if seed is None else f'seed {seed}: '}{self.values[seed]:.2f}" for seed in seeds)
 
     def raw(self) -> dict[str, list[float]]:
         """The values by name, for the verdict's record."""
@@ -86,29 +150,54 @@ def find_scores(pool: Pool, baselines: Baselines, name: str, role: Role, ids: Ma
 
     Raises:
         NotRecorded: a part of the task is in no evidence given.
-        BadMeasurement: not finite, outside -100 to 100, a wrong number of examples, or a seed missing.
+        BadMeasurement: what is judged is not whole, or not what its names say.
     """
+    first, *rest = _runs(pool, baselines.tasks[name], role, ids)
+    others, left_out = [], []
+    for run in rest:
+        try:
+            others.append(_scores(baselines, name, role, ids or {}, run))
+        except BadMeasurement as error:
+            left_out.append(f"left out: {error}")
+    scores = _scores(baselines, name, role, ids or {}, first)
+    return replace(scores, others=tuple(others), left_out=tuple(left_out))
+
+
+def printed_cell(baselines: Baselines, name: str, role: Role) -> tuple[float, Interval] | None:
+    """The printed score of a model on a task, and the bounds that its margin gives; an ablation has the student's."""
+    label = baselines.tasks[name].label
+    for wanted in (role, "student"):
+        for claim in baselines.paper.claims:
+            if claim.about == (wanted,) and claim.cell is not None and claim.cell.column == label:
+                return claim.published, claim.bounds
+    return None
+
+
+def _scores(baselines: Baselines, name: str, role: Role, ids: Mapping[str, str], run: tuple[Found, ...]) -> Scores:
     task = baselines.tasks[name]
-    runs = _runs(pool, task, role, ids)
-    chosen = runs[0]
-    for part, record in zip(task.parts, chosen, strict=True):
-        _check(part, record)
-    seeds = set(chosen[0].values)
-    for part, record in zip(task.parts, chosen, strict=True):
+    for record in run:
+        require_sound(record.records, record.origins, baselines)
+    seeds = set(run[0].values)
+    for part, record in zip(task.parts, run, strict=True):
         odd = sorted(seeds ^ set(record.values), key=str)
         if odd:
             what = f"{task.parts[0].quantity} and {part.quantity} in {', '.join(record.origins)}"
             raise BadMeasurement(f"{what} are recorded for different seeds, one lacks {odd[0]}: run it")
     values = {
-        seed: math.fsum(record.values[seed] for record in chosen) / len(chosen)
+        seed: math.fsum(record.values[seed] for record in run) / len(run)
         for seed in sorted(seeds, key=lambda seed: (seed is not None, seed or 0))
     }
-    rivals = [
-        f"{task.label}: {', '.join(other.origins)} also has {other.first.quantity} (seeds: {len(other.values)}), unused"
-        for other, *_ in runs[1:]
-    ]
-    remark = (ids or {}).get(chosen[0].first.model.id, "")
-    return Scores(name, task, role, values, chosen, tuple(rivals), remark)
+    model = run[0].first.model.id
+    return Scores(name, task, role, values, run, _stand_in(baselines, name, role, model), remark=ids.get(model, ""))
+
+
+def _stand_in(baselines: Baselines, name: str, role: Role, model: str) -> float | None:
+    """See `Scores.printed`."""
+    trivial, cell = baselines.tasks[name].trivial.value, printed_cell(baselines, name, role)
+    if cell is None or not agrees(trivial, cell[1]):
+        return None
+    card = {"teacher": baselines.models.teacher, "student": baselines.models.student}.get(role)
+    return cell[0] if card is None or model in (card.id, *card.relatives) else trivial
 
 
 def _runs(pool: Pool, task: Task, role: Role, ids: Mapping[str, str] | None) -> list[tuple[Found, ...]]:
@@ -125,84 +214,3 @@ def _runs(pool: Pool, task: Task, role: Role, ids: Mapping[str, str] | None) -> 
         names = " and ".join(part.quantity for part in task.parts)
         raise NotRecorded(f"no evidence given has {names} of {ROLE_NAMES[role]} from the same runs")
     return whole
-
-
-def cell(scores: Scores, bounds: Interval | None = None) -> Estimate:
-    """The estimate of one cell: the mean over seeds, or the median where a run failed.
-
-    `bounds` are the claim's where it prints this cell: if the trivial predictor lies inside them, nothing measured
-    can decide the claim, and the estimate says so.
-    """
-    values = list(scores.values.values())
-    estimate = median(values, scores.level) if scores.failed else contrast([scores.term()])
-    trivial = scores.task.trivial
-    if bounds is not None and agrees(trivial.value, bounds):
-        hold = f"the margin admits {trivial.predictor} ({trivial.value:.1f}), so no measurement can decide this"
-        estimate = replace(estimate, hold=hold)
-    return _with(estimate, [scores], scores.level)
-
-
-def combined(terms: Sequence[tuple[float, Scores]]) -> Estimate:
-    """A weighted sum of cells: a Score, a gap, a difference of Scores. A failed run leaves it inconclusive."""
-    estimate = contrast([scores.term(weight) for weight, scores in terms])
-    return with_remarks(estimate, [scores for _, scores in terms])
-
-
-def with_remarks(estimate: Estimate, all_scores: Sequence[Scores]) -> Estimate:
-    """An estimate over several cells with their notes, marks, level, and a hold if a run among them failed."""
-    level = max(scores.level for scores in all_scores)
-    failed = dict.fromkeys(s.task.label for s in all_scores if s.failed)
-    hold = f"a run failed on {', '.join(failed)}: a mean says more of it than of the model" if failed else None
-    return _with(estimate, all_scores, level, hold)
-
-
-def unlike_recipes(teachers: Sequence[Scores], students: Sequence[Scores]) -> str | None:
-    """A sentence on what differs between the recipes of teacher and student, task by task; None if nothing does."""
-    differences: dict[str, list[str]] = {}
-    for teacher, student in zip(teachers, students, strict=True):
-        one, two = (scores.records[0].first.recipe for scores in (teacher, student))
-        values = (one.values if one else {}, two.values if two else {})
-        for key in sorted(values[0].keys() | values[1].keys()):
-            if values[0].get(key) != values[1].get(key):
-                text = f"{key} {values[0].get(key)} v {values[1].get(key)}"
-                differences.setdefault(text, []).append(teacher.task.label)
-    if not differences:
-        return None
-    return "unlike recipes, teacher v student: " + "; ".join(f"{k} ({', '.join(v)})" for k, v in differences.items())
-
-
-def _check(part: Part, record: Found) -> None:
-    data = record.first.dataset
-    if data is None or data.examples != part.examples:
-        count = "an unknown number of" if data is None else f"{data.examples:,}"
-        raise BadMeasurement(
-            f"{part.quantity} in {record.origins[0]} was taken over {count} examples, and the data set has "
-            f"{part.examples:,}: evaluate on all of them"
-        )
-    for seed, value in record.values.items():
-        if not math.isfinite(value) or abs(value) > 100:
-            which = "" if seed is None else f" for seed {seed}"
-            raise BadMeasurement(f"{part.quantity} in {record.files[seed]} is {value}{which}: no score in points")
-    missing = sorted(record.planned - {seed for seed in record.values if seed is not None})
-    if missing:
-        raise BadMeasurement(f"{part.quantity} in {record.origins[0]} lacks the planned seed {missing[0]}: run it")
-
-
-def _with(estimate: Estimate, all_scores: Sequence[Scores], level: float, hold: str | None = None) -> Estimate:
-    raw = {name: values for scores in all_scores for name, values in scores.raw().items()}
-    notes = [*_borrowed(all_scores), *(note for scores in all_scores for note in scores.notes())]
-    return replace(estimate.with_(notes=notes, hold=hold), level=level, raw=raw)
-
-
-def _borrowed(all_scores: Sequence[Scores]) -> list[str]:
-    """One sentence on the spreads that one or two seeds have to borrow, and from which models."""
-    few = [scores for scores in all_scores if len(scores.values) <= 2]
-    if not few:
-        return []
-    most = max(len(scores.values) for scores in few)
-    spreads = dict.fromkeys(
-        f"{scores.task.label} {spread.value:g} " + ("assumed" if spread.assumed else f"from {spread.model}")
-        for scores in few
-        for spread in [scores.task.spread]
-    )
-    return [f"{'one seed' if most == 1 else 'two seeds'} only, so the spread is borrowed: {'; '.join(spreads)}"]

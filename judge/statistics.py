@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 LEVEL = 0.90
-LEVEL_AFTER_EXTENSION = 0.95
 PRIOR_DEGREES = 4
 MOST_SEEDS = 50
 NEEDED_CHANCE = 0.8
@@ -28,8 +27,12 @@ class Estimate:
         interval: level (0 to 1) -> (low, high).
         forecast: number of seeds -> (standard error, degrees of freedom) if so many were run; None where seeds are
             not what the uncertainty comes from.
-        level: the level to judge at: 0.90, or 0.95 after an extension.
+        level: the level to judge at: 0.90, or higher where the same thing was looked at more than once.
         hold: why the verdict stays inconclusive whatever the interval says; None where it may be decided.
+        instead: the same with a doubtful part taken out or replaced, by what the part is. A verdict stands only if each
+            of these gives the same one.
+        elsewhere: the same from another host's measurements, by the host. They are shown and never decide.
+        range_of: what the interval is the range over, as "precisions"; None where it is a confidence interval.
         notes: sentences that belong beside the value.
         marks: short labels that restrict what the verdict may be used for, as "unlike recipes".
         raw: the numbers it was made from, by name.
@@ -40,6 +43,9 @@ class Estimate:
     forecast: Callable[[int], tuple[float, float]] | None = None
     level: float = LEVEL
     hold: str | None = None
+    instead: tuple[tuple[str, "Estimate"], ...] = ()
+    elsewhere: tuple[tuple[str, "Estimate"], ...] = ()
+    range_of: str | None = None
     notes: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
     raw: dict[str, list[float]] = field(default_factory=dict)
@@ -79,14 +85,24 @@ class Term:
         return (seeds or len(self.values)) + PRIOR_DEGREES - 1
 
 
+def level_of(looks: int) -> float:
+    """The level to judge at after so many looks at the same thing, which share the error of one: 90 %, 95 %, 96.7 %."""
+    return 1 - (1 - LEVEL) / looks
+
+
 def exact(value: float) -> Estimate:
     """A number without uncertainty: an integer, or arithmetic on printed text."""
     return between(value, value, value)
 
 
-def between(value: float, low: float, high: float) -> Estimate:
-    """A value of which only the range is known, whatever the level."""
-    return Estimate(value, lambda _level: (low, high))
+def between(value: float, low: float, high: float, range_of: str | None = None) -> Estimate:
+    """A value of which only the range is known, whatever the level; `range_of` says over what."""
+    return Estimate(value, lambda _level: (low, high), range_of=range_of)
+
+
+def undecided(reason: str) -> Estimate:
+    """What has no value at all, and why."""
+    return Estimate(math.nan, lambda _level: (-math.inf, math.inf), hold=reason)
 
 
 def contrast(terms: Sequence[Term]) -> Estimate:
@@ -116,8 +132,11 @@ def ratio(numerator: Sequence[Term], denominator: Sequence[Term]) -> Estimate:
 
     The interval is the set of bounds b at which the contrast numerator - b * denominator does not differ from 0, each
     with its own degrees of freedom, so that "low >= bound" and the contrast's own test at that bound always agree.
-    Seeds of the two models are never paired: which seed meets which is arbitrary.
+    Seeds of the two models are never paired: which seed meets which is arbitrary. Over a denominator of 0 the ratio has
+    no value, and says so.
     """
+    if contrast(denominator).value == 0:
+        return undecided("it would be a ratio to 0, which has no value")
     value = contrast(numerator).value / contrast(denominator).value
 
     def minus(b: float) -> Estimate:

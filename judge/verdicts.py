@@ -1,17 +1,16 @@
-"""Verdicts: the five words, the rule that chooses between them, and the record that is stored."""
+"""Verdicts: the five words, the record that is stored, and how its numbers are compared and shown."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from judge.claims import Claim
+from judge.claims import Basis, Claim
 from judge.evidence import Plain
 from judge.files import Record
-from judge.statistics import Estimate, Interval, seeds_to_settle
+from judge.statistics import Interval
 
 # 2 came with the digests of the evidence that was judged. A file of schema 1 is still read.
 SCHEMA = 2
@@ -38,9 +37,11 @@ class Verdict(Record):
     """What was decided about one claim, with all that is needed to see why.
 
     `value`, `interval` (low, high; None where there is none), `published` and `bounds` (None on an open side) are in
-    `unit`. `raw` are the measured numbers by name, `evidence` the files they came from and `digests` those of their
+    `unit`. `level` is the interval's level of confidence; where it is a range instead, `range_of` says over what.
+    `raw` are the measured numbers by name, `evidence` the files they came from and `digests` those of their
     measurements, in the same order, `machines` those that measured what the claim is about, `versions` their main
     versions. `marks` are short labels that restrict the use of the verdict, `notes` second readings and remarks.
+    `basis` says what the verdict rests on: a total never mixes what was measured with arithmetic on text.
     `to_settle` is the number of seeds with an 80 % chance of deciding an inconclusive claim; 0 says that more than 50
     would be needed.
     """
@@ -49,6 +50,7 @@ class Verdict(Record):
     verdict: Outcome
     reason: str
     title: str = ""
+    basis: Basis = "measured"
     sentence: str = ""
     where: str = ""
     unit: str = ""
@@ -61,6 +63,7 @@ class Verdict(Record):
     value: float | None = None
     interval: tuple[float, float] | None = None
     level: float | None = None
+    range_of: str | None = None
     to_settle: int | None = None
     reading: str | None = None
     contradiction: str | None = None
@@ -88,76 +91,9 @@ class VerdictFile(Record):
     verdicts: dict[str, Verdict]
 
 
-@dataclass(frozen=True)
-class Part:
-    """One of the k statements that a claim about all of them needs: its own estimate and its own bounds."""
-
-    name: str
-    estimate: Estimate
-    bounds: Interval
-
-
-def judge(claim: Claim, estimate: Estimate, *, mode: Mode = "skip", guard: Verdict | None = None) -> Verdict:
-    """Decide a claim. The outcomes, in the order in which they are considered:
-
-    * BadMeasurement is raised: the value or its interval is not a number.
-    * inconclusive: the estimate says why it may not be decided (`hold`), as a cell that the majority class satisfies.
-    * reproduced: the interval lies inside the bounds.
-    * inconclusive: it does, but `guard`, the verdict on the teacher's own score, is "not reproduced".
-    * not reproduced: the interval lies wholly outside the bounds.
-    * inconclusive: anything else, with the side on which the value fell and the seeds that would settle it.
-    * with mode `side`, an inconclusive claim is decided by its value alone and marked so.
-
-    Args:
-        claim: what was printed and what counts as yes.
-        estimate: what was measured.
-        mode: what to do with an inconclusive claim; `fail` changes the test's outcome, not the verdict.
-        guard: for ratios of scores, the verdict on the denominator.
-    """
-    interval = _finite_interval(estimate, estimate.level)
-    outcome = _compare(interval, claim.bounds)
-    reason = _reason(claim, estimate, outcome)
-    if estimate.hold:
-        outcome, reason = Outcome.INCONCLUSIVE, estimate.hold
-    elif outcome is Outcome.REPRODUCED and guard is not None and guard.verdict is Outcome.NOT_REPRODUCED:
-        outcome = Outcome.INCONCLUSIVE
-        reason = f"{claim.id} holds, but {guard.id} is not reproduced: a weak teacher flatters every student"
-    verdict = _record(claim, estimate, claim.bounds, outcome, reason, mode)
-    # Seeds settle nothing where the interval has decided already and only the guard keeps the verdict open.
-    decided = _compare(interval, claim.bounds) is not Outcome.INCONCLUSIVE
-    return verdict.model_copy(update={"to_settle": None}) if decided else verdict
-
-
-def judge_all(claim: Claim, parts: Sequence[Part], *, mode: Mode = "skip") -> Verdict:
-    """Decide a claim that says something of all of k things.
-
-    Reproduced if each part's interval lies inside its bounds; not reproduced if one lies wholly outside at 5 %/k, so
-    that k chances to fail are not k times as likely; else inconclusive. The value shown is the worst part's.
-    """
-    worst = min(parts, key=lambda part: _room(part.estimate.value, part.bounds))
-    estimate = worst.estimate.with_(
-        notes=[f"{part.name}: {_interval_text(claim, part.estimate)}" for part in parts],
-        marks=[mark for part in parts for mark in part.estimate.marks],
-    )
-    open_ = [p.name for p in parts if p.estimate.hold or _at(p, p.estimate.level) is not Outcome.REPRODUCED]
-    failed = [p.name for p in parts if _at(p, _shared(p.estimate.level, len(parts))) is Outcome.NOT_REPRODUCED]
-    if failed and not any(part.estimate.hold for part in parts):
-        outcome, reason = (
-            Outcome.NOT_REPRODUCED,
-            f"{', '.join(failed)}: wholly outside, at an error shared by {len(parts)}",
-        )
-    elif not open_:
-        outcome, reason = Outcome.REPRODUCED, f"each of the {len(parts)} lies inside its bounds"
-    else:
-        outcome, reason = Outcome.INCONCLUSIVE, f"open for {', '.join(open_)}"
-    raw = {f"{part.name}: {name}": values for part in parts for name, values in part.estimate.raw.items()}
-    verdict = _record(claim, estimate, worst.bounds, outcome, reason, mode)
-    return verdict.model_copy(update={"raw": raw, "to_settle": None})
-
-
 def without_measurement(claim: Claim, outcome: Outcome, reason: str) -> Verdict:
     """A verdict for a claim that was not run, or whose measurement cannot be judged."""
-    return _printed(claim, claim.bounds, outcome, reason)
+    return printed(claim, claim.bounds, outcome, reason)
 
 
 def agrees(value: float, bounds: Interval) -> bool:
@@ -195,71 +131,7 @@ def _fixed(value: float, places: int) -> str:
     return text.lstrip("-") if float(text) == 0 else text
 
 
-def _at(part: Part, level: float) -> Outcome:
-    return _compare(_finite_interval(part.estimate, level), part.bounds)
-
-
-def _shared(level: float, number: int) -> float:
-    """The level at which each of several parts is judged when they share the error of one."""
-    return 1 - (1 - level) / number
-
-
-def _compare(interval: Interval, bounds: Interval) -> Outcome:
-    low, high = interval
-    if agrees(low, bounds) and agrees(high, bounds):
-        return Outcome.REPRODUCED
-    if high < bounds[0] - ROUNDING_ERROR or low > bounds[1] + ROUNDING_ERROR:
-        return Outcome.NOT_REPRODUCED
-    return Outcome.INCONCLUSIVE
-
-
-def _finite_interval(estimate: Estimate, level: float) -> Interval:
-    if not math.isfinite(estimate.value):
-        raise BadMeasurement(f"the measured value is {estimate.value}, which is not a number to judge")
-    low, high = estimate.interval(level)
-    if math.isnan(low) or math.isnan(high):
-        raise BadMeasurement(f"the interval of {estimate.value} is not a number")
-    return low, high
-
-
-def _room(value: float, bounds: Interval) -> float:
-    """How far inside its bounds a value lies; negative outside."""
-    return min(value - bounds[0], bounds[1] - value)
-
-
-def _reason(claim: Claim, estimate: Estimate, outcome: Outcome) -> str:
-    low, high = estimate.interval(estimate.level)
-    inside = agrees(estimate.value, claim.bounds)
-    if outcome is Outcome.REPRODUCED:
-        return "the interval lies inside the bounds" if low < high else "the value agrees"
-    if outcome is Outcome.NOT_REPRODUCED:
-        return "the interval lies wholly outside the bounds" if low < high else "the value does not agree"
-    return f"the interval reaches across the bound; the value itself falls {'inside' if inside else 'outside'}"
-
-
-def _record(claim: Claim, estimate: Estimate, bounds: Interval, outcome: Outcome, reason: str, mode: Mode) -> Verdict:
-    low, high = estimate.interval(estimate.level)
-    marks, to_settle = estimate.marks, None
-    if outcome is Outcome.INCONCLUSIVE:
-        to_settle = None if estimate.forecast is None or estimate.hold else seeds_to_settle(estimate, bounds) or 0
-        if mode == "side":
-            outcome = Outcome.REPRODUCED if agrees(estimate.value, bounds) else Outcome.NOT_REPRODUCED
-            reason, marks = f"decided by the value alone, as asked; else inconclusive: {reason}", (*marks, "by side")
-    spread = low < high and math.isfinite(low) and math.isfinite(high)
-    return _printed(claim, bounds, outcome, reason).model_copy(
-        update={
-            "value": estimate.value,
-            "interval": (low, high) if spread else None,
-            "level": estimate.level if spread else None,
-            "to_settle": to_settle,
-            "marks": marks,
-            "notes": estimate.notes,
-            "raw": estimate.raw,
-        }
-    )
-
-
-def _printed(claim: Claim, bounds: Interval, outcome: Outcome, reason: str) -> Verdict:
+def printed(claim: Claim, bounds: Interval, outcome: Outcome, reason: str) -> Verdict:
     """A verdict with the fields that the claim alone decides."""
     low, high = (bound if math.isfinite(bound) else None for bound in bounds)
     return Verdict(
@@ -267,6 +139,7 @@ def _printed(claim: Claim, bounds: Interval, outcome: Outcome, reason: str) -> V
         verdict=outcome,
         reason=reason,
         title=claim.title,
+        basis=claim.basis,
         sentence=claim.sentence,
         where=claim.where,
         unit=claim.unit,
@@ -279,11 +152,3 @@ def _printed(claim: Claim, bounds: Interval, outcome: Outcome, reason: str) -> V
         reading=claim.reading,
         contradiction=claim.contradiction.reason if claim.contradiction else None,
     )
-
-
-def _interval_text(claim: Claim, estimate: Estimate) -> str:
-    low, high = estimate.interval(estimate.level)
-    text = digits(estimate.value, claim.precision)
-    if low == high or math.isinf(high - low):
-        return text
-    return f"{text} [{digits(low, claim.precision)}, {digits(high, claim.precision)}]"

@@ -148,8 +148,9 @@ def describe(config: Any) -> Counts:
     Returns:
         `layers`, `width` (of what goes from layer to layer), `heads` (0 without attention) and `vocabulary`; parameters
         of the `encoder` (AutoModel), with a `classification` head for two labels and with a `question_answering` head,
-        where transformers has them; parameters of `pooler` and `token_types`; `linear`, weights that a token is
-        multiplied with, all layers together, those of a layer that is used several times as often as it is used.
+        where transformers has them; parameters of `pooler`, `token_types` and all `embeddings`; `linear`, weights that
+        a token is multiplied with, all layers together, those of a layer that is used several times as often as it is
+        used.
 
     Raises:
         Mistake: no encoder, or one that cannot be built from this configuration.
@@ -165,6 +166,7 @@ def describe(config: Any) -> Counts:
         "vocabulary": _vocabulary(encoder),
         "pooler": sum(math.prod(shape) for name, shape in shapes.items() if "pooler" in name),
         "token_types": sum(math.prod(shape) for name, shape in shapes.items() if "token_type" in name),
+        "embeddings": sum(math.prod(shape) for name, shape in shapes.items() if "embeddings" in name),
         "linear": _linear(encoder, config),
         "encoder": sum(map(math.prod, shapes.values())),
     }
@@ -172,6 +174,33 @@ def describe(config: Any) -> Counts:
         if has_head(config, auto):
             counts[head] = sum(parameter.numel() for parameter in _built(config, auto).parameters())
     return Counts(config.model_type, {name: count for name, count in counts.items() if count is not None})
+
+
+def narrowed(config: Any, layers: int) -> Any:
+    """The same kind of model with so many layers, as wide as it can be without more parameters than it has now.
+
+    The number of attention heads stays, and so does the inner width of a layer relative to its own.
+    """
+    budget, heads, ratio = _encoder_size(config), config.num_attention_heads, _inner(config) / config.hidden_size
+    for width in range(config.hidden_size, 0, -heads):
+        made = copy.deepcopy(config)
+        made.num_hidden_layers, made.hidden_size = layers, width
+        setattr(made, _inner_name(config), round(ratio * width))
+        if _encoder_size(made) <= budget:
+            return made
+    raise Mistake(f"a model of type {config.model_type} cannot be made so narrow: leave this claim out.")
+
+
+def _encoder_size(config: Any) -> int:
+    return sum(parameter.numel() for parameter in _built(config, HEADS["encoder"]).parameters())
+
+
+def _inner_name(config: Any) -> str:
+    return "hidden_dim" if hasattr(config, "hidden_dim") else "intermediate_size"
+
+
+def _inner(config: Any) -> int:
+    return int(getattr(config, _inner_name(config)))
 
 
 def _built(config: Any, auto: str) -> Any:

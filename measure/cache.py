@@ -180,7 +180,7 @@ def _row(entry: Entry, digits: int) -> tuple[str, ...]:
     job, result = entry.result.job, entry.result
     scores = " / ".join(f"{value:.4f}" for value in result.metrics.values()) or "-"
     first = (str(job.get(name, "-")) for name in ("task", "model", "seed", "precision"))
-    said = scores + (" (all predictions the same)" if result.constant else "")
+    said = scores + (" (nearly all predictions the same)" if result.constant else "")
     return (*first, said, _size(entry.bytes), _age(result.provenance.when), *end)
 
 

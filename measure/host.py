@@ -11,7 +11,7 @@ from pathlib import Path
 
 from judge.evidence import Host
 
-SUITE_VERSION = "0.1.0"
+SUITE_VERSION = "0.2.0"
 RELEVANT = ("torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "numpy", "scipy", "pytest")
 
 

@@ -73,8 +73,8 @@ class Result(Record):
     `key` stands for everything that the job's outcome depends on, `family` for all of that but the seed. `job` says
     the same for readers, as `recipe.learning_rate`. `metrics` are fractions by quantity; one that is not finite is
     stored as it is, for the judge to report. `examples` is how many examples each was computed from, `splits` how many
-    predictions each split has. `constant` says that all predictions were the same. `files` are the SHA-256 of what
-    was stored beside the record, by relative name, also of a checkpoint that was dropped since. `digest` is the
+    predictions each split has. `constant` says that nearly all predictions were the same. `files` are the SHA-256 of
+    what was stored beside the record, by relative name, also of a checkpoint that was dropped since. `digest` is the
     SHA-256 of the record without it.
     """
 

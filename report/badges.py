@@ -13,6 +13,7 @@ from xml.dom import minidom
 
 from pydantic import Field
 
+from judge.claims import Basis
 from judge.files import Mistake, Record, pretty, read, write
 from judge.verdicts import Outcome, Verdict, VerdictFile
 
@@ -57,11 +58,12 @@ class Badge(NamedTuple):
 class Shown(Record):
     """What is known of one claim's badge: the verdict that it shows, and what was withheld from it.
 
-    `contradiction`: "not reproduced" because the text contradicts itself. `withheld`: the marks for which the badge
-    shows no verdict; `verdict` is "not run" then, as the badge's look is.
+    `basis`: what the verdict rests on. `contradiction`: "not reproduced" because the text contradicts itself.
+    `withheld`: the marks for which the badge shows no verdict; `verdict` is "not run" then, as the badge's look is.
     """
 
     verdict: Outcome
+    basis: Basis = "measured"
     contradiction: bool = False
     withheld: tuple[str, ...] = ()
 
@@ -111,9 +113,10 @@ def shown(verdict: Verdict) -> Shown:
     """What a verdict's badge may show."""
     withheld = tuple(mark for mark in verdict.marks if mark in WITHHOLDING)
     if verdict.verdict is Outcome.NOT_RUN or withheld:
-        return Shown(verdict=Outcome.NOT_RUN, withheld=withheld if verdict.verdict is not Outcome.NOT_RUN else ())
+        kept = withheld if verdict.verdict is not Outcome.NOT_RUN else ()
+        return Shown(verdict=Outcome.NOT_RUN, basis=verdict.basis, withheld=kept)
     known = verdict.verdict is Outcome.NOT_REPRODUCED and verdict.contradiction is not None
-    return Shown(verdict=verdict.verdict, contradiction=known)
+    return Shown(verdict=verdict.verdict, basis=verdict.basis, contradiction=known)
 
 
 def badge(title: str, shown: Shown) -> Badge:
@@ -124,27 +127,33 @@ def badge(title: str, shown: Shown) -> Badge:
 
 
 def total(badges: Iterable[Shown]) -> Badge:
-    """The badge of all claims: `17 of 24 reproduced, 7 inconclusive, 9 known contradictions, 45 not judged`.
+    """All claims of the paper: `measured: 17 of 24 reproduced, 7 inconclusive, 34 not judged; text: 12 of 17`.
 
-    The 24 are the claims that could have come out either way. Known contradictions stand apart: as part of the 24 they
-    would hold the text's slips against its measurements, and unmentioned they would be hidden. So would the claims
-    without a verdict, and 24 would pass for all there are. The worst verdict among the 24 gives the look, and is
-    counted in words, since a colour alone says nothing to many.
+    What was measured and what was read from the paper's text are never added up; the prior study's claims about itself
+    are no part of it. Claims without a verdict are counted, or 24 would pass for all there are. The worst verdict gives
+    the look, and is counted in words, since a colour alone says nothing to many.
     """
     badges = list(badges)
-    known = sum(badge.contradiction for badge in badges)
-    judged = [badge.verdict for badge in badges if badge.judged and not badge.contradiction]
-    worst = next((outcome for outcome in WORST_FIRST if outcome in judged), Outcome.NOT_REPRODUCED)
-    if not judged and not known:
+    measured = [badge for badge in badges if badge.basis == "measured"]
+    text = [badge for badge in badges if badge.basis == "text" and badge.judged]
+    judged = [badge.verdict for badge in measured if badge.judged]
+    if not judged and not text:
         return Badge(TOTAL_LABEL, "nothing judged", Outcome.NOT_RUN, TOTAL_LABEL)
+    # A text that contradicts itself is known; anything else that is wrong with one is as bad as with a measurement.
+    slips = [badge.verdict for badge in text if not badge.contradiction and badge.verdict in WORST_FIRST[:2]]
+    worst = next((outcome for outcome in WORST_FIRST if outcome in judged + slips), Outcome.NOT_RUN)
     said = [f"{judged.count(Outcome.REPRODUCED)} of {len(judged)} reproduced"] if judged else []
     others = [
-        (judged.count(worst) if worst is not Outcome.REPRODUCED else 0, worst.value),
-        (known, "known contradiction" + "s" * (known > 1)),
-        (len(badges) - known - len(judged), "not judged"),
+        (judged.count(worst) if worst not in (Outcome.REPRODUCED, Outcome.NOT_RUN) else 0, worst.value),
+        (len(measured) - len(judged), "not judged"),
     ]
     said += [f"{number} {what}" for number, what in others if number]
-    return Badge(TOTAL_LABEL, ", ".join(said), worst, TOTAL_LABEL)
+    parts = [f"measured: {', '.join(said)}"] if said else []
+    if text:
+        holds = sum(badge.verdict is Outcome.REPRODUCED for badge in text)
+        wrong = [f"{slips.count(outcome)} {outcome}" for outcome in WORST_FIRST if outcome in slips]
+        parts.append(", ".join([f"text: {holds} of {len(text)}", *wrong]))
+    return Badge(TOTAL_LABEL, "; ".join(parts), worst, TOTAL_LABEL)
 
 
 def endpoint(badge: Badge) -> str:

@@ -4,9 +4,10 @@ import math
 from collections.abc import Iterator, Mapping
 
 from judge.baselines import Baselines
+from judge.checks import listed
 from judge.claims import Claim
 from judge.verdicts import Outcome, Verdict, VerdictFile, agrees
-from report.findings import Finding, listed, remark, wrong
+from report.findings import Finding, remark, wrong
 
 
 def verdict_findings(
@@ -78,8 +79,9 @@ def _word(verdict: Verdict) -> Iterator[str]:
         if verdict.value is not None:
             yield f'it is "{verdict.verdict}" and has a value'
         return
-    if verdict.value is None:
-        yield f'it is "{verdict.verdict}" and has no value'
+    if verdict.value is None:  # as a ratio to 0, which nothing decides
+        if verdict.verdict is not Outcome.INCONCLUSIVE:
+            yield f'it is "{verdict.verdict}" and has no value'
         return
     low, high = (math.inf * sign if end is None else end for sign, end in zip((-1, 1), verdict.bounds, strict=True))
     ends = (verdict.value,) if "by side" in verdict.marks else verdict.interval or (verdict.value,)

@@ -1,9 +1,6 @@
-"""What a check comes to: findings, and how a long list of numbers is said in a few words."""
+"""What a check comes to: findings."""
 
-from collections.abc import Iterable
 from typing import NamedTuple
-
-MOST_NAMED = 3
 
 
 class Finding(NamedTuple):
@@ -22,9 +19,3 @@ def wrong(place: str, what: str) -> Finding:
 def remark(place: str, what: str) -> Finding:
     """What a reader must know, and what is as it should be."""
     return Finding(place, what, False)
-
-
-def listed(things: Iterable[object], most: int = MOST_NAMED) -> str:
-    """The first few, and how many more there are: `1, 2, 3 and 9,997 more`."""
-    said = [str(thing) for thing in things]
-    return ", ".join(said[:most]) + (f" and {len(said) - most:,} more" if len(said) > most else "")

@@ -26,13 +26,15 @@ def with_unit(text: str, unit: str) -> str:
 
 
 def measured(verdict: Verdict) -> str:
-    """The value and its interval: `95.03 % [92.47, 97.66]`."""
+    """The value and its interval, `95.03 % [92.47, 97.66]`, or the range that is known: `66.4 to 265 MB over ...`."""
     if verdict.value is None:
         return "-"
     text = number(verdict, verdict.value)
     if verdict.interval is None:
         return text
     low, high = (digits(end, verdict.precision, verdict.bounds) for end in verdict.interval)
+    if verdict.range_of:
+        return f"{with_unit(f'{low} to {high}', verdict.unit)} over {verdict.range_of}"
     return f"{text} [{low}, {high}]"
 
 

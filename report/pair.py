@@ -23,6 +23,7 @@ PHRASES = {
     "speed.gpu_batch32": "{} as fast on a GPU, batch 32",
     "speed.gpu_full_pass": "{} as fast on a GPU, full pass",
     "glue.retention": "{} of the teacher's GLUE Score",
+    "glue.retention_without_wnli": "{} of the teacher's GLUE Score, without WNLI",
     "imdb.gap": "{} behind the teacher on IMDb",
     "squad.gap": "{} behind the teacher on SQuAD",
 }

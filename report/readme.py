@@ -14,7 +14,7 @@ from pathlib import Path
 from judge.files import Mistake, read, write
 from judge.verdicts import SCHEMA, Outcome, Verdict, VerdictFile
 from report.message import measured, number, settle
-from report.table import counts
+from report.table import BASES, counts
 
 BEGIN, END = "<!-- verdicts: begin -->", "<!-- verdicts: end -->"
 HEADLINES = (
@@ -22,6 +22,7 @@ HEADLINES = (
     "speed.cpu",
     "speed.gpu_full_pass",
     "glue.retention",
+    "glue.retention_without_wnli",
     "glue.score.bert",
     "glue.score.distilbert",
     "glue.elmo",
@@ -37,15 +38,16 @@ Verdicts = Mapping[str, Verdict]
 
 def section(here: Verdicts, prior: Verdicts) -> str:
     """The generated Markdown: counts, the headline claims, and every claim in a fold."""
-    judged = [here[name] for name in here if here[name].verdict is not Outcome.NOT_RUN]
-    studied = [prior[name] for name in prior if measures_models(name)]
+    groups = {basis: [v for v in here.values() if v.basis == basis] for basis in BASES}
     lines = [
-        f"From what this suite measured on a CPU: {counts(judged)}.  ",
-        f"From the recorded results of an earlier one-seed study: {counts(studied)}.",
+        f"- {len(groups['measured'])} claims that are measured. By this suite, on a CPU: {counts(groups['measured'])}. "
+        f"By the prior study, with one seed: {counts([prior[v.id] for v in groups['measured']])}.",
+        f"- {len(groups['text'])} claims that are read from the paper's own text: {counts(groups['text'])}.",
+        f"- {len(groups['study'])} claims of the prior study about itself: {counts(groups['study'])}.",
         "",
         *_table([name for name in HEADLINES if name in here], here, prior),
         "",
-        f"<details><summary>All {len(here)} claims</summary>",
+        "<details><summary>Every claim</summary>",
         "",
         *_table(list(here), here, prior),
         "",
@@ -66,16 +68,11 @@ def updated(readme: str, here: Verdicts, prior: Verdicts) -> str:
     return f"{before}{BEGIN}\n{section(here, prior)}\n{END}{rest.split(END, 1)[1]}"
 
 
-def measures_models(name: str) -> bool:
-    """Whether a claim is about models, and not about what a text says of itself, which no evidence changes."""
-    return not name.startswith(("text.", "prior."))
-
-
 def _table(names: list[str], here: Verdicts, prior: Verdicts) -> list[str]:
     head = ["| claim | printed | this suite, on a CPU | the prior study |", "|---|---|---|---|"]
     return head + [
         f"| {here[name].title} (`{name}`) | {number(here[name], here[name].published)} | "
-        f"{_cell(here[name])} | {_cell(prior[name]) if measures_models(name) else ''} |"
+        f"{_cell(here[name])} | {_cell(prior[name]) if here[name].basis == 'measured' else ''} |"
         for name in names
     ]
 

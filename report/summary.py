@@ -12,7 +12,7 @@ from judge.files import Mistake
 from judge.verdicts import Outcome, Verdict, VerdictFile
 from report.badges import LOOKS, plain, shortened
 from report.message import bound, full, measured, number, settle
-from report.table import KNOWN, counts
+from report.table import KNOWN, totals
 
 # A CI service takes a mebibyte for one step and drops the whole page of a longer one.
 LIMIT = 1024 * 1024
@@ -52,7 +52,8 @@ def escaped(text: str, most: int = LONGEST_CELL) -> str:
 
 def _pieces(file: VerdictFile) -> Iterator[Piece]:
     verdicts = list(file.verdicts.values())
-    yield f"### Claims of the DistilBERT paper\n\n**{counts(verdicts) or 'nothing judged'}**\n\n", ""
+    totals_ = "".join(f"- {escaped(line)}\n" for line in totals(verdicts)) or "nothing judged\n"
+    yield f"### Claims of the DistilBERT paper\n\n{totals_}\n", ""
     known = [v for v in verdicts if v.verdict is Outcome.NOT_REPRODUCED and v.contradiction]
     rest = [v for v in verdicts if v not in known]
     for outcome in (Outcome.ERROR, Outcome.NOT_REPRODUCED, Outcome.INCONCLUSIVE):

@@ -1,14 +1,22 @@
 """The table that ends a run: one line per claim, what failed last, nearest to the prompt."""
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
+from judge.claims import Basis
 from judge.verdicts import Outcome, Verdict
 from report.message import bound, measured, number, settle
 
 # Read from the bottom: what needs attention stands next to the prompt.
 ORDER = (Outcome.NOT_RUN, Outcome.REPRODUCED, Outcome.INCONCLUSIVE, Outcome.ERROR, Outcome.NOT_REPRODUCED)
 KNOWN = "not reproduced, as the text contradicts itself"
+# What verdicts rest on, in words.
+BASES: dict[Basis, str] = {
+    "measured": "the paper's claims, measured",
+    "text": "the paper's claims, read from its text",
+    "study": "the prior study's claims about itself",
+}
 Line = tuple[str, str]
 
 
@@ -29,13 +37,26 @@ def lines(verdicts: Sequence[Verdict], *, width: int = 120, absent: int = 0) -> 
         yield from _group(KNOWN, known, width, "known")
         yield from _group(outcome.value, [v for v in chosen if v not in known], width, outcome.value)
     yield "", ""
-    # Broken between counts, never between a number and its word.
-    parts = counts(verdicts, absent).split("; ")
-    yield from wrapped("; ".join(part.replace(" ", "\u00a0") for part in parts), width, "")
+    for line in totals(verdicts, absent):
+        # Broken between counts, never between a number and its word.
+        yield from wrapped(re.sub(r"(?<![;:]) ", "\u00a0", line), width, "")
 
 
-def counts(verdicts: Iterable[Verdict], absent: int = 0) -> str:
-    """`25 reproduced; 1 inconclusive; 43 not asked for`: how many of each, leaving out what there is none of."""
+def totals(verdicts: Sequence[Verdict], absent: int = 0) -> list[str]:
+    """How many verdicts of each kind: what was measured and what was read from a text are never added up.
+
+    `measured (58): 20 reproduced; ...`, a line for each basis that there is.
+    """
+    said = []
+    for basis, name in BASES.items():
+        chosen = [verdict for verdict in verdicts if verdict.basis == basis]
+        if chosen:
+            said.append(f"{name} ({len(chosen)}): {counts(chosen)}")
+    return said + ([f"{absent} claims not asked for"] if absent else [])
+
+
+def counts(verdicts: Iterable[Verdict]) -> str:
+    """`25 reproduced; 1 inconclusive`: how many of each, leaving out what there is none of."""
     tally: dict[str, int] = {}
     for verdict in verdicts:
         known = verdict.verdict is Outcome.NOT_REPRODUCED and verdict.contradiction
@@ -44,7 +65,7 @@ def counts(verdicts: Iterable[Verdict], absent: int = 0) -> str:
     names = [outcome.value for outcome in reversed(ORDER)]
     names.insert(1, KNOWN)
     said = [f"{tally[name]} {name}" for name in sorted(names, key=lambda n: n != "reproduced") if name in tally]
-    return "; ".join(said + ([f"{absent} not asked for"] if absent else []))
+    return "; ".join(said)
 
 
 def _group(title: str, verdicts: Sequence[Verdict], width: int, colour: str) -> Iterator[Line]:

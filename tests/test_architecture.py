@@ -8,7 +8,7 @@ import pytest
 
 from judge.baselines import load_baselines
 from judge.files import Mistake
-from measure.architecture import check_folder, config_in, describe, pinned_config
+from measure.architecture import check_folder, config_in, describe, narrowed, pinned_config
 from tests.project import ROOT, Project
 
 pytest.importorskip("torch", reason="counting needs torch and transformers")
@@ -17,13 +17,20 @@ MODELS = load_baselines(ROOT / "baselines").models
 # Counted independently from the configurations: 7,087,872 parameters a layer, of which 7,077,888 are in matrices.
 TEACHER = {"layers": 12, "width": 768, "heads": 12, "vocabulary": 30522, "pooler": 590592, "token_types": 1536}
 TEACHER |= {
+    "embeddings": 23_837_184,
     "linear": 84_934_656,
     "encoder": 109_482_240,
     "classification": 109_483_778,
     "question_answering": 108_893_186,
 }
 STUDENT = {"layers": 6, "width": 768, "heads": 12, "vocabulary": 30522, "pooler": 0, "token_types": 0}
-STUDENT |= {"linear": 42_467_328, "encoder": 66_362_880, "classification": 66_955_010, "question_answering": 66_364_418}
+STUDENT |= {
+    "embeddings": 23_835_648,
+    "linear": 42_467_328,
+    "encoder": 66_362_880,
+    "classification": 66_955_010,
+    "question_answering": 66_364_418,
+}
 
 
 @pytest.mark.parametrize(("card", "counts"), [(MODELS.teacher, TEACHER), (MODELS.student, STUDENT)])
@@ -38,6 +45,19 @@ def test_cased_models_with_a_head_have_the_counts_of_the_prior_study() -> None:
         config.vocab_size = 28996
         counts.append(describe(config)["classification"])
     assert counts == [108_311_810, 65_783_042]
+
+
+def test_a_narrower_model_has_the_teachers_layers_and_as_many_parameters_as_the_student() -> None:
+    student = pinned_config(MODELS.student)
+    narrow = describe(narrowed(student, 12))
+    width, encoder = narrow["width"], narrow["encoder"]
+    assert (narrow["layers"], narrow["heads"], narrow["vocabulary"]) == (12, 12, 30522)
+    assert narrow["pooler"] == narrow["token_types"] == 0
+    assert width % 12 == 0
+    # Embeddings with their norm, and twelve layers whose inner width is four times their own: 12 w^2 + 13 w each.
+    sizes = {wide: (30522 + 512 + 2) * wide + 12 * (12 * wide**2 + 13 * wide) for wide in (width, width + 12)}
+    assert encoder == sizes[width] <= STUDENT["encoder"] < sizes[width + 12]
+    assert describe(student) == STUDENT, "the student itself is left as it is"
 
 
 def save_minilm(folder: Path) -> None:

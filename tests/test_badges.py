@@ -37,7 +37,7 @@ pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:badgepy\b")
 SVG = "{http://www.w3.org/2000/svg}"
 NASTY = ["size & speed <1 %", "<script>alert(1)</script>", "\"'><svg onload=x>", "]]>&amp;", "a\x00b\x1b[31m\u202ec"]
 R, N, INCONCLUSIVE, NOT_RUN, E = Outcome
-KNOWN = Shown(verdict=N, contradiction=True)
+KNOWN = Shown(verdict=N, basis="text", contradiction=True)
 
 
 def verdict(name: str, outcome: Outcome = R, **fields: Any) -> Verdict:
@@ -61,8 +61,8 @@ def said(folder: Path, name: str) -> str:
 
 
 def counted(message: str) -> str:
-    """A total's numbers and the words of verdicts beside them; what was not judged is a number alone."""
-    return " ".join(re.findall(r"\d+|(?:not )?reproduced|inconclusive|error|contradiction", message))
+    """A total's numbers, the words of verdicts beside them, and on what they rest; what was not judged is a number."""
+    return " ".join(re.findall(r"\d+|(?:not )?reproduced|inconclusive|error|measured|text|study", message))
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -170,18 +170,26 @@ def test_the_marks_that_restrict_are_those_that_verdicts_carry() -> None:
     [
         ({}, "", NOT_RUN),
         ({NOT_RUN: 45}, "", NOT_RUN),
-        ({R: 3}, "3 3 reproduced", R),
-        ({R: 17, INCONCLUSIVE: 7}, "17 24 reproduced 7 inconclusive", INCONCLUSIVE),
-        ({R: 17, INCONCLUSIVE: 5, N: 2}, "17 24 reproduced 2 not reproduced", N),
-        ({R: 1, INCONCLUSIVE: 1, N: 1, E: 1, NOT_RUN: 1}, "1 4 reproduced 1 error 1", E),
-        ({N: 1}, "0 1 reproduced 1 not reproduced", N),
-        ({R: 23, "known": 9, NOT_RUN: 45}, "23 23 reproduced 9 contradiction 45", R),
-        ({"known": 1}, "1 contradiction", N),
+        ({R: 3}, "measured 3 3 reproduced", R),
+        ({R: 17, INCONCLUSIVE: 7}, "measured 17 24 reproduced 7 inconclusive", INCONCLUSIVE),
+        ({R: 17, INCONCLUSIVE: 5, N: 2}, "measured 17 24 reproduced 2 not reproduced", N),
+        ({R: 1, INCONCLUSIVE: 1, N: 1, E: 1, NOT_RUN: 1}, "measured 1 4 reproduced 1 error 1", E),
+        ({N: 1}, "measured 0 1 reproduced 1 not reproduced", N),
+        ({R: 23, "known": 9, "text": 3, NOT_RUN: 45}, "measured 23 23 reproduced 45 text 3 12", R),
+        ({N: 1, "text": 3}, "measured 0 1 reproduced 1 not reproduced text 3 3", N),
+        ({"text": 12, "known": 5, NOT_RUN: 45}, "measured 45 text 12 17", NOT_RUN),
+        ({"known": 1}, "text 0 1", NOT_RUN),
+        ({R: 3, "text": 1, "slip": 1}, "measured 3 3 reproduced text 1 2 1 error", E),
+        ({"study": 9}, "", NOT_RUN),
+        ({R: 3, "study": 9}, "measured 3 3 reproduced", R),
     ],
 )
-def test_the_total_counts_what_could_come_out_either_way(counts: dict[Any, int], said: str, look: Outcome) -> None:
-    shown = [KNOWN if kind == "known" else Shown(verdict=kind) for kind, n in counts.items() for _ in range(n)]
-    drawn = total(shown)
+def test_the_total_never_mixes_what_was_measured_with_what_was_read_from_a_text(
+    counts: dict[Any, int], said: str, look: Outcome
+) -> None:
+    kinds = {"known": KNOWN, "text": Shown(verdict=R, basis="text"), "study": Shown(verdict=R, basis="study")}
+    kinds["slip"] = Shown(verdict=E, basis="text")
+    drawn = total(kinds.get(kind) or Shown(verdict=kind) for kind, n in counts.items() for _ in range(n))
     assert drawn.message
     assert (counted(drawn.message), drawn.outcome, drawn.label) == (said, look, TOTAL_LABEL)
 
@@ -192,7 +200,7 @@ def test_every_claim_gets_both_files_and_so_does_the_total(tmp_path: Path) -> No
     assert sorted(files(tmp_path / "new" / "badges")) == names
     assert made == (["a.b", "c.d"], [], [])
     assert said(tmp_path / "new" / "badges", "c.d") == "– not run"  # noqa: RUF001
-    assert counted(said(tmp_path / "new" / "badges", "total")) == "1 1 reproduced 1"
+    assert counted(said(tmp_path / "new" / "badges", "total")) == "measured 1 1 reproduced 1"
 
 
 def test_a_partial_run_refreshes_only_its_own_badges(tmp_path: Path) -> None:
@@ -207,7 +215,7 @@ def test_a_partial_run_refreshes_only_its_own_badges(tmp_path: Path) -> None:
     after = files(tmp_path)
     changed = {name for name in after if after[name] != before[name]}
     assert changed == {"cpu.a.json", "cpu.a.svg", "index.json", "total.json", "total.svg"}
-    assert counted(said(tmp_path, "total")) == "2 3 reproduced 1 not reproduced 1"
+    assert counted(said(tmp_path, "total")) == "measured 2 3 reproduced 1 not reproduced 1"
     shown = json.loads((tmp_path / "index.json").read_text())["badges"]
     assert {name: entry["verdict"] for name, entry in shown.items()} == {
         "gpu.a": "not reproduced",
@@ -218,16 +226,16 @@ def test_a_partial_run_refreshes_only_its_own_badges(tmp_path: Path) -> None:
 
 
 def test_a_new_verdict_replaces_an_old_one(tmp_path: Path) -> None:
-    write_badges(verdicts(verdict("a.b", N, contradiction="known")), tmp_path)
-    assert counted(said(tmp_path, "total")) == "1 contradiction"
+    write_badges(verdicts(verdict("a.b", N, basis="text", contradiction="known")), tmp_path)
+    assert counted(said(tmp_path, "total")) == "text 0 1"
     write_badges(verdicts(verdict("a.b", E)), tmp_path)
-    assert (said(tmp_path, "a.b"), counted(said(tmp_path, "total"))) == ("! error", "0 1 reproduced 1 error")
+    assert (said(tmp_path, "a.b"), counted(said(tmp_path, "total"))) == ("! error", "measured 0 1 reproduced 1 error")
 
 
 def test_badges_that_the_verdicts_do_not_list_are_kept_counted_and_named(tmp_path: Path) -> None:
     write_badges(verdicts(verdict("a.b"), verdict("c.d")), tmp_path)
     assert write_badges(verdicts(verdict("c.d")), tmp_path).unlisted == ["a.b"]
-    assert counted(said(tmp_path, "total")) == "2 2 reproduced"
+    assert counted(said(tmp_path, "total")) == "measured 2 2 reproduced"
 
 
 @pytest.mark.parametrize("lost", ["a.b.json", "a.b.svg"])
@@ -235,7 +243,7 @@ def test_a_badge_whose_file_was_deleted_is_forgotten(lost: str, tmp_path: Path) 
     write_badges(verdicts(verdict("a.b"), verdict("c.d")), tmp_path)
     (tmp_path / lost).unlink()
     write_badges(verdicts(verdict("c.d")), tmp_path)
-    assert counted(said(tmp_path, "total")) == "1 1 reproduced"
+    assert counted(said(tmp_path, "total")) == "measured 1 1 reproduced"
 
 
 def test_labels_of_the_papers_claims_are_short_and_tell_them_apart() -> None:
@@ -358,4 +366,4 @@ def test_the_command_makes_badges_and_says_how_many(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert re.findall(r"\d+", done.stdout) == ["2", "0"]
     assert done.stdout.count("\n") == 1
-    assert counted(said(tmp_path / "badges", "total")) == "1 1 reproduced 1"
+    assert counted(said(tmp_path / "badges", "total")) == "measured 1 1 reproduced 1"

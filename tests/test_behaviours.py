@@ -141,7 +141,7 @@ def test_runslow(project: Project, workers: list[str]) -> None:
 def test_a_slow_claim_with_evidence_is_judged_without_runslow(project: Project, workers: list[str]) -> None:
     project.write_claims(SLOW.replace("verdict(scores", "verdict(cell(scores").replace('"teacher"))', '"teacher")))'))
     source = project.path / "claims" / "test_example.py"
-    source.write_text("from judge.scores import cell\n" + source.read_text())
+    source.write_text("from judge.cells import cell\n" + source.read_text())
     done = project.run("claims/test_example.py", "--evidence=evidence/prior-study.json", *workers)
     assert done.returncode == pytest.ExitCode.OK
     verdict = project.verdicts()["glue.rte.bert"]

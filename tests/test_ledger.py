@@ -117,7 +117,7 @@ def test_what_is_recorded_here_is_judged_alike_elsewhere(project: Project) -> No
         sorted((m["quantity"], m["model"]["role"], m["values"][0]) for m in f["measurements"]) for f in (here, there)
     ]
     assert quantities[0] == quantities[1]
-    assert len(quantities[0]) == 18
+    assert len(quantities[0]) == 20
 
 
 def test_a_record_of_another_host_is_not_added_to(project: Project) -> None:

@@ -17,11 +17,11 @@ from judge.evidence import Evidence, Host, read_evidence, write_evidence
 from judge.files import Mistake
 from judge.pool import Pool
 from judge.scores import Scores, find_scores
-from judge.statistics import LEVEL, LEVEL_AFTER_EXTENSION
+from judge.statistics import LEVEL, level_of
 from judge.verdicts import BadMeasurement
 from measure.hub import Files
 from measure.identity import model_identity
-from measure.jobs import Job
+from measure.jobs import ENGINE, Job
 from measure.looks import Looks
 from measure.recipe import protocol_of
 from measure.requests import precision_on
@@ -199,7 +199,7 @@ def test_the_judge_finds_every_seeds_score_in_points(task: str, judged: str, mor
     assert scores.values == pytest.approx(
         {seed: 100 * (value + more) for seed, value in zip(SEEDS, VALUES, strict=True)}
     )
-    assert (scores.level, scores.rivals, scores.records[0].strength) == (LEVEL, (), (True, 3))
+    assert (scores.level, scores.others, scores.records[0].strength) == (LEVEL, (), (True, 3))
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -226,7 +226,7 @@ def test_a_measurement_says_what_it_was_made_from() -> None:
     assert matched.recipe.values["batch_size"] == 32
     assert "doc_stride" not in matched.recipe.values
     assert (matched.seeds, matched.planned, matched.unit, matched.look) == (SEEDS, SEEDS, "fraction", 1)
-    assert (matched.engine, matched.precision, matched.duration_s) == ("trainer/1", "fp32", 180.1)
+    assert (matched.engine, matched.precision, matched.duration_s) == (ENGINE, "fp32", 180.1)
     # They are made up, with a host that this one is not.
     assert matched.note is not None
     assert all(word in matched.note for word in (" host", "a processor"))
@@ -266,7 +266,7 @@ def test_a_run_of_constant_predictions_is_a_failed_one() -> None:
 def test_a_second_look_is_judged_at_the_higher_level() -> None:
     jobs = jobs_of("rte")
     results = [result_of(job, 0.6) for job in jobs]
-    assert found("rte", evidence_of(jobs, results, 2)).level == LEVEL_AFTER_EXTENSION
+    assert found("rte", evidence_of(jobs, results, 2)).level == level_of(2) == pytest.approx(0.95)
 
 
 @pytest.mark.parametrize(("value", "said"), [(math.nan, r"\bnan\b.*\bseed 44\b"), (math.inf, r"\binf\b.*\bseed 44\b")])
@@ -297,4 +297,4 @@ def test_evidence_on_disk_gives_the_same_scores_to_the_last_digit(tmp_path: Path
     assert again == evidence
     assert found("mnli", again).values == found("mnli", evidence).values
     pool = Pool([("this run", evidence), ("evidence.json", again)])
-    assert find_scores(pool, BASELINES, "mnli", "student", None).rivals == (), "the same runs, not others"
+    assert find_scores(pool, BASELINES, "mnli", "student", None).others == (), "the same runs, not others"

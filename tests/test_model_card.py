@@ -43,12 +43,13 @@ def measured(
         "quantity": quantity,
         "model": Model(role="student", id="me/my-model", digest="abc"),
         "dataset": Dataset(id=pin.id, config=config, revision=pin.revision, split=split(quantity), examples=examples),
-        "recipe": RecipeUsed(name="paper", values={"epochs": 3}),
+        "recipe": RecipeUsed(name="paper", values={"epochs": 2 if quantity.startswith("squad.") else 3}),
         "engine": "trainer/1",
         "unit": "fraction",
         "values": values,
         "seeds": SEEDS[: len(values)],
         "planned": SEEDS[: len(values)],
+        "constant": (),
     }
     return Measurement(**{**fields, **changes})
 
@@ -121,13 +122,26 @@ def test_the_evidence_at_hand_holds_no_score_measured_by_this_suite(baselines: B
     assert model_cards(files, baselines) == {}
 
 
-def test_a_failed_run_is_not_averaged_away(baselines: Baselines) -> None:
-    failed = measured("glue.rte.accuracy", 277, values=(0.7, 0.71, 0.47))
-    [text] = model_cards(evidence(failed), baselines).values()
+@pytest.mark.parametrize(
+    ("constant", "last", "middle", "value"),
+    [
+        ((44,), 0.47, "median", 0.7),  # nearly constant answers: a failed run
+        ((44,), 0.69, "median", 0.7),
+        (None, 146 / 277, "median", 0.7),  # predictions that nobody kept, and the score of the majority class
+        ((), 146 / 277, "mean", 0.645692),
+        ((), 0.47, "mean", 0.626667),  # a low score is none
+        (None, 0.47, "mean", 0.626667),
+    ],
+)
+def test_a_failed_run_is_not_averaged_away(
+    constant: tuple[int, ...] | None, last: float, middle: str, value: float, baselines: Baselines
+) -> None:
+    made = measured("glue.rte.accuracy", 277, values=(0.7, 0.71, last), constant=constant)
+    [text] = model_cards(evidence(made), baselines).values()
     [result] = yaml.safe_load(text)["model-index"][0]["results"]
     [metric] = result["metrics"]
-    assert re.search(r"Accuracy\b.*\bmedian\b.*\b3\b.*\bpaper\b", metric.pop("name"))
-    assert metric == {"type": "accuracy", "value": 0.7}
+    assert re.search(rf"Accuracy\b.*\b{middle}\b.*\b3\b.*\bpaper\b", metric.pop("name"))
+    assert metric == {"type": "accuracy", "value": value}
 
 
 @pytest.mark.parametrize(

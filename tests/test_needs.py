@@ -46,6 +46,8 @@ EXPECTED = {
     "glue.score.bert": pairs(GLUE, ["teacher"]),
     "glue.score.distilbert": pairs(GLUE, ["student"]),
     "glue.retention": pairs(GLUE, BOTH),
+    # The guard is the teacher's whole Score, so WNLI is fine-tuned for it too.
+    "glue.retention_without_wnli": pairs(GLUE, BOTH),
     "glue.elmo": pairs(GLUE, ["student"]),
     "imdb.bert": pairs(["imdb"], ["teacher"]),
     "imdb.distilbert": pairs(["imdb"], ["student"]),
@@ -54,6 +56,7 @@ EXPECTED = {
     **{f"squad.{metric}.distilbert": pairs(["squad"], ["student"]) for metric in ("em", "f1")},
     "squad.gap": pairs(["squad"], BOTH),
     "squad.gap_d": set(),  # nothing here distils DistilBERT (D)
+    "squad.d_gain": set(),
 }
 
 

@@ -168,4 +168,4 @@ def test_somebody_elses_model_gets_badges_under_its_own_name(checkout: Checkout,
         assert re.search(words, said[name]), said[name]
     assert json.loads((mine / "badges" / "size.reduction.json").read_text())["label"] == "me/mine"
     assert not (mine / "badges" / "total.json").exists()
-    assert re.search(r"\*\*\d+ .*reproduced", checkout.summary.read_text()), "the counts"
+    assert re.search(r"\(\d+\): \d+ .*reproduced", checkout.summary.read_text()), "the counts"

@@ -7,18 +7,22 @@ import contextlib
 import io
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from judge.baselines import load_baselines
+from judge.cells import cell
 from judge.evidence import Evidence, read_evidence
 from judge.files import Mistake
+from judge.glue import score
 from judge.pool import Pool
-from judge.scores import NotRecorded, cell, find_scores
+from judge.rule import judge
+from judge.scores import NotRecorded, find_scores
 from judge.statistics import between
-from judge.verdicts import BadMeasurement, Outcome, Verdict, judge
+from judge.verdicts import BadMeasurement, Outcome, Verdict
 from measure import cache
 from measure.architecture import check_folder
 from measure.looks import Looks
@@ -27,7 +31,7 @@ from report.__main__ import main
 from tests import made
 from tests.goldens import assert_golden
 from tests.project import ROOT
-from tests.test_scores import BASELINES, evidence, measured, scores, sst2
+from tests.test_scores import BASELINES, evidence, glue, measured, scores, sst2
 
 PRIOR_STUDY = ROOT / "evidence" / "prior-study.json"
 
@@ -64,6 +68,15 @@ def weak_teacher() -> str:
 def wnli() -> str:
     claim = BASELINES.claims["glue.wnli.distilbert"]
     return judge(claim, cell(scores("wnli", measured("glue.wnli.accuracy", 56.3)), claim.bounds)).reason
+
+
+def undecidable() -> str:
+    return judge(BASELINES.claims["glue.score.distilbert"], score(glue(wnli=(25.0,) * 5))).reason
+
+
+def two_opinions() -> str:
+    elsewhere = (("another host", between(53.0, 52.5, 53.5)),)
+    return "; ".join(judge(made.claim(), replace(between(50.0, 49.5, 50.5), elsewhere=elsewhere)).notes)
 
 
 def failed_run() -> str:
@@ -129,7 +142,11 @@ def test_sentences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "the same, decided by its side": judged(51.1, 50.6, 51.6, mode="side"),
         "a teacher below its own score": weak_teacher(),
         "a cell that the majority class satisfies": wnli(),
+        "a task that would decide and cannot be decided": undecidable(),
+        "a host that measured something else": two_opinions(),
         "a failed run": failed_run(),
+        "a score in seconds": refused(lambda: sst2(91.0, unit="seconds")),
+        "a percentage called a fraction": refused(lambda: sst2(91.0, unit="fraction")),
         "a task that nobody ran": refused(find_scores, Pool([]), BASELINES, "rte", "student", None),
         "a score of another metric's seeds": other_seeds(),
         "a measurement with two values": refused(Pool, [("one.json", one(61.0)), ("two.json", one(62.0))]),

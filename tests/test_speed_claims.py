@@ -16,6 +16,7 @@ pytest.importorskip("torch", reason="timing needs torch and transformers")
 pytest.importorskip("pytest_benchmark", reason="timing needs pytest-benchmark")
 MIRROR = ROOT.parent / "shared" / "hub-mirror"
 CPU = "claims/test_speed.py::test_60_percent_faster_on_a_cpu"
+DEPTH = "claims/test_speed.py::test_fewer_layers_beat_narrower_ones_on_a_cpu"
 FULL_PASS = "claims/test_speed.py::test_60_percent_faster_over_a_full_pass"
 
 
@@ -134,6 +135,34 @@ def test_a_model_that_does_not_fit_in_memory_is_not_run(project: Project) -> Non
     assert all(word in verdict["reason"] for word in ("teacher", "GiB"))
 
 
+@pytest.mark.times
+@pytest.mark.parametrize("teacher", [[], ["--teacher", "deep"]], ids=["papers", "own"])
+def test_the_student_is_timed_against_a_model_as_deep_as_bert_and_no_larger(
+    teacher: list[str], project: Project
+) -> None:
+    def models(data: Any) -> None:
+        data["teacher"]["config"].update({"hidden_size": 240, "intermediate_size": 960})
+        data["student"]["config"].update({"dim": 240, "hidden_dim": 960, "n_layers": 2})
+
+    project.change("baselines/models.json", models)
+    minis.save(project.path / "deep", layers=24)
+    options = ["--runslow", "--latency-budget", "1", *teacher]
+    live = project.run(DEPTH, *options, "--record", "depth.json", "--results", "live")
+    assert live.returncode == pytest.ExitCode.OK, live.stdout
+    [measurement] = json.loads((project.path / "depth.json").read_text())["measurements"]
+    assert (measurement["model"]["role"], measurement["versus"]["role"]) == ("student", "student_narrow")
+    assert re.match(r"12 layers, \d+ wide", measurement["versus"]["id"])
+    counts = [measurement["how"][f"parameters_{name}"] for name in ("narrow", "student")]
+    assert 0.9 < counts[0] / counts[1] <= 1
+    verdict = project.verdicts("live")["speed.depth"]
+    assert (verdict["verdict"], verdict["bounds"]) == ("reproduced", [1.0, None])
+    assert "marks" not in verdict, "it is about the student, whoever taught it"
+    assert any(measurement["versus"]["id"] in note for note in verdict["notes"])
+    project.run(DEPTH, *teacher, "--evidence", "depth.json", "--results", "judged")
+    judged = project.verdicts("judged")["speed.depth"]
+    assert (judged["verdict"], judged["value"], judged["notes"]) == ("reproduced", verdict["value"], verdict["notes"])
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -167,10 +196,12 @@ def test_one_core_is_enough_and_more_threads_than_cores_are_refused(project: Pro
     assert re.search(r"--threads 2\b.*\b1 processor", two.stdout + two.stderr)
 
 
-@pytest.mark.parametrize("claim", ["gpu_batch1", "gpu_batch32", "gpu_full_pass", "cpu_full_pass", "cpu_backends"])
-def test_what_is_slow_says_what_would_run_it(project: Project, claim: str) -> None:
-    project.run("claims/test_speed.py", "-k", "not on_a_cpu")
-    assert "--runslow" in project.verdicts()[f"speed.{claim}"]["reason"]
+def test_what_is_slow_says_what_would_run_it(project: Project) -> None:
+    project.run("claims/test_speed.py", "-k", "not 60_percent_faster_on_a_cpu")
+    slow = [f"{name}_{kind}" for name in ("gpu", "depth_gpu") for kind in ("batch1", "batch32")]
+    verdicts = project.verdicts()
+    for claim in (*slow, "gpu_full_pass", "cpu_full_pass", "cpu_backends", "depth"):
+        assert "--runslow" in verdicts[f"speed.{claim}"]["reason"], claim
 
 
 def test_without_a_gpu_its_claims_are_not_run(project: Project) -> None:
@@ -179,8 +210,8 @@ def test_without_a_gpu_its_claims_are_not_run(project: Project) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     project.run("claims/test_speed.py", "-m", "gpu", "--runslow")
-    for name in ("batch1", "batch32", "full_pass"):
-        verdict = project.verdicts()[f"speed.gpu_{name}"]
+    for name in ("gpu_batch1", "gpu_batch32", "gpu_full_pass", "depth_gpu_batch1", "depth_gpu_batch32"):
+        verdict = project.verdicts()[f"speed.{name}"]
         assert verdict["verdict"] == "not run"
         assert all(word in verdict["reason"] for word in ("GPU", "--evidence"))
         assert "--runslow" not in verdict["reason"]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from judge.claims import Claim, Rule
+from judge.rule import judge
 from judge.statistics import (
     LEVEL,
     MOST_SEEDS,
@@ -19,6 +20,7 @@ from judge.statistics import (
     Term,
     between,
     contrast,
+    level_of,
     median,
     over_launches,
     pair_ratio,
@@ -26,7 +28,7 @@ from judge.statistics import (
     seeds_to_settle,
     t_quantile,
 )
-from judge.verdicts import BadMeasurement, Outcome, judge
+from judge.verdicts import BadMeasurement, Outcome
 from tests.made import claim
 
 RULES: tuple[Rule, ...] = ("within", "at_least", "at_most")
@@ -206,6 +208,20 @@ def test_a_ratio_to_nearly_nothing_is_open_towards_infinity():
 
 
 # Medians
+
+
+@pytest.mark.parametrize("numerator", [0.0, 50.0])
+@pytest.mark.parametrize("denominators", [[0.0, 0.0], [-1.0, 1.0]])
+def test_a_ratio_to_nothing_has_no_value_and_says_so(numerator, denominators):
+    estimate = ratio([Term(1.0, (numerator,), 1.0)], [Term(1.0, (value,), 1.0) for value in denominators])
+    assert math.isnan(estimate.value)
+    assert estimate.interval(LEVEL) == (-math.inf, math.inf)
+    assert estimate.hold
+
+
+@pytest.mark.parametrize(("looks", "level"), [(1, 0.90), (2, 0.95), (4, 0.975)])
+def test_looks_share_the_error_of_one(looks, level):
+    assert level_of(looks) == pytest.approx(level)
 
 
 def test_five_seeds_give_the_median_an_interval_from_the_lowest_to_the_highest():

@@ -11,18 +11,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from judge import verdicts
-from judge.statistics import Estimate, Term, between, contrast, exact, median
-from judge.verdicts import (
-    BadMeasurement,
-    Outcome,
-    Part,
-    Verdict,
-    agrees,
-    digits,
-    judge,
-    judge_all,
-    without_measurement,
-)
+from judge.rule import Part, judge, judge_all
+from judge.statistics import Estimate, Term, between, contrast, exact, median, undecided
+from judge.verdicts import BadMeasurement, Outcome, Verdict, agrees, digits, without_measurement
 from tests.made import claim
 
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = Outcome.REPRODUCED, Outcome.NOT_REPRODUCED, Outcome.INCONCLUSIVE
@@ -32,8 +23,10 @@ ACROSS_OUTSIDE = between(51.1, 50.6, 51.6)
 OUTSIDE = between(53.0, 52.5, 53.5)
 
 
-def guard(outcome: Outcome) -> Verdict:
-    return without_measurement(claim().model_copy(update={"id": "teacher.score"}), outcome, "as made up")
+def guard(outcome: Outcome, value: float | None = 45.0) -> Verdict:
+    """A verdict on the teacher's own score, printed as 50, which lies on the low side unless another value is given."""
+    about = claim().model_copy(update={"id": "teacher.score"})
+    return without_measurement(about, outcome, "as made up").model_copy(update={"value": value})
 
 
 # Each rule at, just inside and just outside its bounds
@@ -152,6 +145,10 @@ def test_only_a_teacher_that_is_not_reproduced_withholds_a_yes(teacher, outcome)
     assert ("teacher.score" in verdict.reason) == (outcome is INCONCLUSIVE)
 
 
+def test_a_teacher_above_its_own_score_withholds_nothing():
+    assert judge(claim(), INSIDE, guard=guard(NOT_REPRODUCED, 55.0)).verdict is REPRODUCED
+
+
 def test_a_guard_does_not_soften_a_no():
     assert judge(claim(), OUTSIDE, guard=guard(NOT_REPRODUCED)).verdict is NOT_REPRODUCED
 
@@ -159,6 +156,67 @@ def test_a_guard_does_not_soften_a_no():
 def test_a_hold_comes_before_the_guard():
     verdict = judge(claim(), INSIDE.with_(hold="the majority class does"), guard=guard(NOT_REPRODUCED))
     assert verdict.reason == "the majority class does"
+
+
+# What another reading, or another host, says
+
+
+@pytest.mark.parametrize(
+    ("estimate", "other"),
+    [
+        (INSIDE, ACROSS),
+        (INSIDE, OUTSIDE),
+        (INSIDE, INSIDE.with_(hold="too few")),
+        (ACROSS, INSIDE),
+        (OUTSIDE, INSIDE),
+    ],
+)
+def test_a_part_that_turns_the_verdict_decides_nothing(estimate, other):
+    verdict = judge(claim(), replace(estimate, instead=(("WNLI", other),)))
+    assert verdict.verdict is INCONCLUSIVE
+    outcomes = judge(claim(), estimate).verdict, judge(claim(), other).verdict
+    assert all(word in verdict.reason for word in ("WNLI", *outcomes))
+    assert (verdict.value, verdict.to_settle) == (estimate.value, None)
+
+
+@pytest.mark.parametrize("estimate", [INSIDE, ACROSS, OUTSIDE])
+def test_a_part_that_turns_nothing_leaves_the_verdict_alone(estimate):
+    assert judge(claim(), replace(estimate, instead=(("WNLI", estimate),))) == judge(claim(), estimate)
+
+
+def test_each_other_reading_must_say_the_same():
+    other = replace(INSIDE, instead=(("WNLI", INSIDE), ("a failed run on RTE", OUTSIDE)))
+    assert "RTE" in judge(claim(), other).reason
+    assert "WNLI" not in judge(claim(), other).reason
+
+
+def test_a_guard_is_asked_where_other_readings_agree():
+    estimate = replace(INSIDE, instead=(("WNLI", INSIDE),))
+    assert judge(claim(), estimate, guard=guard(NOT_REPRODUCED)).verdict is INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("there", "marks"), [(INSIDE, ()), (ACROSS, ("hosts disagree",)), (OUTSIDE, ("hosts disagree",))]
+)
+def test_what_another_host_measured_is_listed_and_never_decides(there, marks):
+    verdict = judge(claim(), replace(INSIDE, elsewhere=(("two", there),)))
+    assert (verdict.verdict, verdict.value, verdict.marks) == (REPRODUCED, 50.0, marks)
+    [note] = verdict.notes
+    assert all(word in note for word in ("two", f"{there.value:g}", judge(claim(), there).verdict))
+
+
+def test_what_has_no_value_is_inconclusive_in_a_sentence():
+    for mode in ("skip", "fail", "side"):
+        verdict = judge(claim(), undecided("a ratio to 0"), mode=mode)
+        assert (verdict.verdict, verdict.reason) == (INCONCLUSIVE, "a ratio to 0")
+        assert (verdict.value, verdict.interval, verdict.level, verdict.to_settle) == (None, None, None, None)
+
+
+def test_a_range_is_recorded_as_one_and_has_no_level():
+    verdict = judge(claim(), between(50.0, 49.5, 50.5, "precisions"))
+    assert (verdict.verdict, verdict.interval) == (REPRODUCED, (49.5, 50.5))
+    assert (verdict.level, verdict.range_of) == (None, "precisions")
+    assert judge(claim(), INSIDE).range_of is None
 
 
 @pytest.mark.parametrize(
@@ -314,12 +372,62 @@ def test_the_worst_of_k_is_the_furthest_beyond_either_of_its_bounds():
     assert judge_all(ELMO, parts).value == 3.0
 
 
-@pytest.mark.parametrize("value", [5.0, -9.0])
-def test_a_hold_on_one_part_keeps_all_of_k_open(value):
+@pytest.mark.parametrize(("value", "outcome", "name"), [(5.0, INCONCLUSIVE, "WNLI"), (-9.0, NOT_REPRODUCED, "RTE")])
+def test_a_hold_on_one_part_keeps_all_of_k_open_unless_another_refutes_it(value, outcome, name):
     held = Part("WNLI", five_seeds("WNLI", 5.0).estimate.with_(hold="a run failed"), (0.0, math.inf))
     verdict = judge_all(ELMO, [*nine(value), held])
-    assert verdict.verdict is INCONCLUSIVE
-    assert "WNLI" in verdict.reason
+    assert verdict.verdict is outcome
+    assert [known for known in ("RTE", "WNLI") if known in verdict.reason] == [name]
+    assert ("a run failed" in verdict.reason) is (outcome is INCONCLUSIVE)
+
+
+@pytest.mark.parametrize("value", [5.0, -9.0])
+def test_a_part_on_hold_refutes_nothing(value):
+    held = Part("WNLI", five_seeds("WNLI", value).estimate.with_(hold="a run failed"), (0.0, math.inf))
+    verdict = judge_all(ELMO, [*nine(5.0), held])
+    assert (verdict.verdict, verdict.value) == (INCONCLUSIVE, 5.0)
+
+
+def doubtful(name: str, value: float, printed: float) -> Part:
+    """A part that is judged with what was printed in its place, too."""
+    part = five_seeds(name, value)
+    return replace(part, estimate=replace(part.estimate, instead=((name, exact(printed)),)))
+
+
+@pytest.mark.parametrize(
+    ("wnli", "printed", "outcome"),
+    [
+        (5.0, 0.0, REPRODUCED),
+        (-9.0, 0.0, INCONCLUSIVE),
+        (5.0, -1.0, INCONCLUSIVE),
+        (-9.0, -1.0, NOT_REPRODUCED),
+        (0.0, 0.0, INCONCLUSIVE),
+    ],
+)
+def test_a_doubtful_part_of_k_counts_where_both_of_its_readings_agree(wnli, printed, outcome):
+    verdict = judge_all(ELMO, [*nine(5.0), doubtful("WNLI", wnli, printed)])
+    assert verdict.verdict is outcome
+    assert ("WNLI" in verdict.reason) is (outcome is not REPRODUCED)
+
+
+@given(st.floats(-20, 20), st.floats(-20, 20), st.floats(-20, 20))
+def test_a_doubtful_part_never_cancels_what_another_refutes(rte, wnli, printed):
+    without = judge_all(ELMO, [*nine(rte), five_seeds("WNLI", 5.0)])
+    verdict = judge_all(ELMO, [*nine(rte), doubtful("WNLI", wnli, printed)])
+    if without.verdict is NOT_REPRODUCED:
+        assert verdict.verdict is NOT_REPRODUCED
+    if verdict.verdict is REPRODUCED:
+        assert without.verdict is REPRODUCED
+
+
+def test_what_another_host_measured_of_a_part_is_judged_with_the_rest_of_this_one():
+    parts = nine(5.0)
+    there = five_seeds("RTE", -9.0).estimate
+    parts[8] = replace(parts[8], estimate=replace(parts[8].estimate, elsewhere=(("two", there),)))
+    verdict = judge_all(ELMO, parts)
+    assert (verdict.verdict, verdict.marks) == (REPRODUCED, ("hosts disagree",))
+    [note] = [note for note in verdict.notes if "two" in note]
+    assert all(word in note for word in ("RTE -9", NOT_REPRODUCED))
 
 
 def test_all_of_k_with_mode_side_is_decided_by_the_worst_value():

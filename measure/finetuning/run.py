@@ -162,6 +162,6 @@ def _result(job: Job, trainer: FineTuner, scored: Scored, device: str, started: 
 
 def quiet() -> None:
     """Silence the libraries' own progress bars and reports: the suite says what is going on."""
-    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
     datasets.disable_progress_bars()

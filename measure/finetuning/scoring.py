@@ -1,6 +1,7 @@
 """A fine-tuned model's predictions on a task's evaluation splits, and what they score."""
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,8 @@ from measure.finetuning.trainer import columns_of
 from measure.jobs import Job
 from measure.store import Store
 
+# The share of one answer from which on a model says nothing of its input.
+ONE_ANSWER = 0.99
 NOT_FINITE = "its outputs are not finite numbers, so nothing was scored"
 
 
@@ -22,18 +25,15 @@ NOT_FINITE = "its outputs are not finite numbers, so nothing was scored"
 class Scored:
     """Metrics as fractions and numbers of examples by quantity, predictions by split, and remarks for the record.
 
-    A prediction is a class, a number, or {"id", "prediction_text"} of a question.
+    A prediction is a class, a number, or {"id", "prediction_text"} of a question. `constant` says that a model that
+    ignores its input could have given nearly all predictions of a split.
     """
 
     metrics: dict[str, float] = field(default_factory=dict)
     examples: dict[str, int] = field(default_factory=dict)
     predictions: dict[str, list[Any]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
-
-    @property
-    def constant(self) -> bool:
-        """Whether a model that ignores its input could have given the predictions of a split."""
-        return any(len({_answer(value) for value in made}) == 1 < len(made) for made in self.predictions.values())
+    constant: bool = False
 
 
 def score_splits(job: Job, trainer: Any, tokenizer: Any, store: Store) -> Scored:
@@ -55,6 +55,7 @@ def score_splits(job: Job, trainer: Any, tokenizer: Any, store: Store) -> Scored
             raise Mistake(str(error)) from None
         scored.metrics |= {quantity: found[metric] for metric, quantity in split.quantities}
         scored.predictions[split.name] = predicted
+        scored.constant |= nearly_constant(predicted, references)
     return scored
 
 
@@ -73,8 +74,20 @@ def _logits(job: Job, trainer: Any, rows: Any) -> Any:
         give_back_memory(device)
 
 
-def _answer(prediction: Any) -> Any:
-    return prediction["prediction_text"] if isinstance(prediction, dict) else prediction
+def nearly_constant(predicted: list[Any], references: list[Any]) -> bool:
+    """Whether at least 99 % of the predictions are one and the same answer.
+
+    Numbers count as the same within 1 % of the range of the references: a regression that has collapsed still moves a
+    little with its input. One prediction says nothing.
+    """
+    if len(predicted) < 2:
+        return False
+    if isinstance(predicted[0], float):
+        values = np.asarray(predicted)
+        near = np.abs(values - np.median(values)) <= 0.01 * np.ptp(np.asarray(references, dtype=np.float64))
+        return bool(near.mean() >= ONE_ANSWER)
+    answers = Counter(value["prediction_text"] if isinstance(value, dict) else value for value in predicted)
+    return answers.most_common(1)[0][1] >= ONE_ANSWER * len(predicted)
 
 
 def _answers(job: Job, rows: Any, tokens: Any, logits: Any) -> tuple[list[Any], list[Any]]:

@@ -33,7 +33,7 @@ SEED_SPACING = 1009
 Watch = Callable[[int, int], bool]
 
 
-class FineTuner(Trainer):
+class FineTuner(Trainer):  # type: ignore[misc]
     """The Trainer with a loss that is the mean over the whole batch, however many micro-batches it is cut into.
 
     The stock Trainer leaves this to the model where the model's `forward` takes further keywords. BERT's and
@@ -88,7 +88,7 @@ class FineTuner(Trainer):
             raise cannot_write("a mid-run checkpoint", folder.parent, error) from None
 
 
-class Watcher(TrainerCallback):
+class Watcher(TrainerCallback):  # type: ignore[misc]
     """Tells about each step, saves now and then, and stops the run after the step in which it was asked to."""
 
     def __init__(self, watch: Watch) -> None:

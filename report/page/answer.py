@@ -7,6 +7,7 @@ from judge.verdicts import Outcome, Verdict
 from report.badges import WITHHOLDING
 from report.page.safe import FIRM, listed
 from report.page.sources import OWN_PAIR, REHEARSAL, Look, Source, judged, look, own_models
+from report.table import BASES
 
 # The three promises of the abstract; of several claims for one promise the first that is judged speaks for it.
 PROMISES = (
@@ -14,6 +15,8 @@ PROMISES = (
     ("speed.cpu_full_pass", "speed.cpu", "speed.gpu_full_pass", "speed.gpu_batch1"),
     ("glue.retention",),
 )
+# What is shown beside the claim that speaks for a promise, and never instead of it.
+BESIDE = {"glue.retention": ("glue.retention_without_wnli",)}
 ORDER = ("reproduced", "not-reproduced", "inconclusive", "error", "known", "rehearsed", "not-run")
 QUESTION = "Does the DistilBERT paper hold?"
 
@@ -26,13 +29,17 @@ class Count(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The top of the page. `answer` is the first word or words, `sentence` goes on; `promises` are ids of claims."""
+    """The top of the page. `answer` is the first word or words, `sentence` goes on.
+
+    `promises` are ids of claims: of each promise the claim that speaks for it, and what is shown beside that. `counts`
+    are apart for what was measured and for what was read from the paper's text, each with its name.
+    """
 
     question: str
     answer: str
     sentence: str
-    promises: list[str]
-    counts: list[Count]
+    promises: list[list[str]]
+    counts: list[tuple[str, list[Count]]]
     banner: str
 
 
@@ -60,8 +67,12 @@ def answer(source: Source, paper: Mapping[str, Verdict]) -> Answer:
         question="Does this pair keep DistilBERT's promises?" if own else QUESTION,
         answer=word,
         sentence=sentence.replace(" %", f"{FIRM}%"),
-        promises=speakers,
-        counts=counts(verdicts),
+        promises=[[name, *(other for other in BESIDE.get(name, ()) if other in paper)] for name in speakers],
+        counts=[
+            (f"{name} ({len(chosen)})", counts(chosen))
+            for basis, name in BASES.items()
+            if (chosen := [verdict for verdict in verdicts if verdict.basis == basis])
+        ],
         banner=_banner(source, rehearsal, own),
     )
 
@@ -91,11 +102,11 @@ def _rehearsed() -> tuple[str, str]:
 
 def _answer(promises: Sequence[Verdict], verdicts: Sequence[Verdict]) -> tuple[str, str]:
     """The first word of the answer, and the rest of the sentence."""
-    said = [v for v in verdicts if judged(v)]
-    open_ = len(verdicts) - len(said)
+    measured = [v for v in verdicts if v.basis == "measured"]
+    said, open_ = [v for v in verdicts if judged(v)], sum(not judged(v) for v in measured)
     if not said:
-        return "Not known yet:", f"none of its {len(verdicts)} claims has been run here."
-    return _word(promises, said, open_), f"{_of_promises(promises)}{_of_all(said, len(verdicts), open_)}."
+        return "Not known yet:", "none of its claims has been run here."
+    return _word(promises, said, open_), f"{_of_promises(promises)}{_of_all(measured, open_)}."
 
 
 def _word(promises: Sequence[Verdict], said: Sequence[Verdict], open_: int) -> str:
@@ -113,16 +124,16 @@ def _word(promises: Sequence[Verdict], said: Sequence[Verdict], open_: int) -> s
     return "Not as printed:" if Outcome.NOT_REPRODUCED in words else "Not decided:"
 
 
-def _of_all(said: Sequence[Verdict], number: int, open_: int) -> str:
-    """`; of all 71 claims, 4 are not reproduced and 18 were not run`: what the promises do not show."""
-    failed, errors = len(_failed(said)), sum(v.verdict is Outcome.ERROR for v in said)
+def _of_all(measured: Sequence[Verdict], open_: int) -> str:
+    """`; of the 58 claims that are measured, 4 are not reproduced and 18 were not run`: what promises do not show."""
+    failed, errors = len(_failed(measured)), sum(v.verdict is Outcome.ERROR for v in measured)
     parts = [
         f"{failed} {'is' if failed == 1 else 'are'} not reproduced" if failed else "",
         f"{errors} ended in an error" if errors else "",
         f"{open_} {'was' if open_ == 1 else 'were'} not run" if open_ else "",
     ]
     left = [part for part in parts if part]
-    return f"; of all {number} claims, {listed(left)}" if left else ""
+    return f"; of the {len(measured)} claims that are measured, {listed(left)}" if left else ""
 
 
 def _failed(said: Iterable[Verdict]) -> list[Verdict]:

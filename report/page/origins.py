@@ -14,7 +14,6 @@ from judge.quantities import quantities
 from judge.verdicts import Verdict
 from report.page.safe import listed, shown_number, some
 from report.page.sources import Source, judged
-from report.readme import measures_models
 
 SHOWN_SEEDS = 12
 # Lines of recorded values in one fold, shared by the files; every file has some.
@@ -75,7 +74,7 @@ def measured_on(source: Source, recorded: Sequence[Recorded]) -> str:
     """
     hosts = {file.digest: file.host for file in recorded} | {file.name: file.host for file in recorded}
     found: dict[str, None] = {}
-    for verdict in (v for v in source.file.verdicts.values() if judged(v) and measures_models(v.id)):
+    for verdict in (v for v in source.file.verdicts.values() if judged(v) and v.basis == "measured"):
         if verdict.machines or not verdict.evidence:
             found |= dict.fromkeys(verdict.machines or [source.host])
         else:

@@ -67,6 +67,12 @@ class Source:
         return [v for v in self.file.verdicts.values() if judged(v)]
 
     @property
+    def coverage(self) -> str:
+        """On how many claims it says something, apart by what they rest on: `24 of 62 measured, 17 of 17 text`."""
+        every, said = ([v.basis for v in verdicts] for verdicts in (self.file.verdicts.values(), self.judged))
+        return ", ".join(f"{said.count(basis)} of {every.count(basis)} {basis}" for basis in dict.fromkeys(every))
+
+    @property
     def host(self) -> str:
         """`AMD EPYC, 2 cores, 23.5 GiB`."""
         return machine(self.file.host)
