@@ -89,7 +89,7 @@ class Part(Record):
 class Task(Record):
     """A task as the paper scores it: the score is the mean of its parts, in points.
 
-    `adversarial` says why a score below the trivial predictor is no failed run on this task.
+    `adversarial` says why models that learn may score below the trivial predictor on this task.
     """
 
     label: Text

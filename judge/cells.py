@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from judge.claims import ROLE_NAMES, Role
 from judge.scores import Scores
 from judge.statistics import Estimate, Interval, contrast, median
 from judge.verdicts import agrees
@@ -22,7 +23,7 @@ def cell(scores: Scores, bounds: Interval | None = None) -> Estimate:
     if bounds is not None and agrees(trivial.value, bounds):
         hold = f"the margin admits {trivial.predictor} ({trivial.value:.1f}), so no measurement can decide this"
         estimate = replace(estimate, hold=hold)
-    elsewhere = tuple((host, _cell(scores.at(host))) for host in _hosts([scores]))
+    elsewhere = tuple((host, replace(_cell(scores.at(host)), hold=estimate.hold)) for host in _hosts([scores]))
     return replace(_with(estimate, [scores]), elsewhere=elsewhere)
 
 
@@ -37,26 +38,38 @@ def _cell(scores: Scores) -> Estimate:
 def over(cells: Sequence[Scores], make: Callable[[Sequence[Scores]], Estimate]) -> Estimate:
     """An estimate over several cells, with the other readings that a verdict on it must survive.
 
-    Those are: the cells that nothing can decide at their printed values, and the cells without their failed runs. What
-    other hosts measured is made into an estimate too, and shown.
+    Those are: the cells that nothing can decide at their printed values, the cells without their failed runs, and both.
+    What other hosts measured, with these cells where they measured none, is made into an estimate too, and shown.
     """
+    elsewhere = []
+    for host in _hosts(cells):
+        theirs = [scores.at(host) for scores in cells]
+        labels = dict.fromkeys(there.task.label for there in theirs if there.host == host)
+        whole = all(there.host == host for there in theirs)
+        elsewhere.append((host if whole else f"{host} ({', '.join(labels)} only)", _readings(theirs, make)))
+    return replace(_with(_readings(cells, make), cells), elsewhere=tuple(elsewhere))
+
+
+def _readings(cells: Sequence[Scores], make: Callable[[Sequence[Scores]], Estimate]) -> Estimate:
+    """The estimate over these cells, with its readings without what is doubtful."""
     level = max(scores.level for scores in cells)
 
     def estimate(chosen: Sequence[Scores]) -> Estimate:
         return replace(make(chosen), level=level)
 
-    open_ = list(dict.fromkeys(scores.task.label for scores in cells if scores.printed is not None))
-    failed = list(dict.fromkeys(scores.task.label for scores in cells if scores.failed))
-    instead = []
-    if open_:
-        instead.append((", ".join(open_), estimate([scores.as_printed() for scores in cells])))
     hold = _all_failed(cells)
+    doubts = {
+        ", ".join(dict.fromkeys(scores.task.label for scores in cells if scores.printed is not None)): Scores.as_printed
+    }
+    failed = ", ".join(dict.fromkeys(scores.task.label for scores in cells if scores.failed))
     if failed and not hold:
-        what = f"a failed run on {', '.join(failed)}"
-        instead.append((what, estimate([scores.without_failed() for scores in cells])))
-    elsewhere = [(host, estimate([scores.at(host) for scores in cells])) for host in _hosts(cells)]
-    whole = replace(estimate(cells), instead=tuple(instead), elsewhere=tuple(elsewhere))
-    return _with(whole, cells, hold)
+        doubts[f"a failed run on {failed}"] = Scores.without_failed
+    doubts.pop("", None)
+    instead = [(what, estimate([clear(scores) for scores in cells])) for what, clear in doubts.items()]
+    if len(doubts) > 1:
+        both = [scores.as_printed().without_failed() for scores in cells]
+        instead.append((" with ".join(doubts), estimate(both)))
+    return replace(estimate(cells), instead=tuple(instead)).with_(hold=hold)
 
 
 def combined(terms: Sequence[tuple[float, Scores]]) -> Estimate:
@@ -71,7 +84,8 @@ def combined(terms: Sequence[tuple[float, Scores]]) -> Estimate:
 def unlike_recipes(teachers: Sequence[Scores], students: Sequence[Scores]) -> str | None:
     """A sentence on what differs between the recipes of teacher and student, task by task; None if nothing does.
 
-    A recipe that is not on record differs from any, and so do a cased and an uncased model.
+    A recipe that is not on record differs from any, and so do a cased and an uncased model. The two are named by their
+    roles.
     """
     differences: dict[str, list[str]] = {}
     for teacher, student in zip(teachers, students, strict=True):
@@ -79,15 +93,20 @@ def unlike_recipes(teachers: Sequence[Scores], students: Sequence[Scores]) -> st
             differences.setdefault(text, []).append(teacher.task.label)
     if not differences:
         return None
-    return "unlike recipes, teacher v student: " + "; ".join(f"{k} ({', '.join(v)})" for k, v in differences.items())
+    names = " v ".join(_name(side[0].role) for side in (teachers, students))
+    return f"unlike recipes, {names}: " + "; ".join(f"{k} ({', '.join(v)})" for k, v in differences.items())
+
+
+def _name(role: Role) -> str:
+    return ROLE_NAMES[role].removeprefix("the ")
 
 
 def _differences(teacher: Scores, student: Scores) -> list[str]:
     one, two = (scores.records[0].first for scores in (teacher, student))
     said = [
-        f"the {role}'s recipe is not on record"
-        for role, first in (("teacher", one), ("student", two))
-        if first.recipe is None
+        f"the recipe of {ROLE_NAMES[scores.role]} is not on record"
+        for scores in (teacher, student)
+        if scores.records[0].first.recipe is None
     ]
     casing = [first.model.casing for first in (one, two)]
     if None not in casing and casing[0] != casing[1]:
@@ -96,9 +115,10 @@ def _differences(teacher: Scores, student: Scores) -> list[str]:
         return said
     values = (one.recipe.values, two.recipe.values)
     keys = sorted(values[0].keys() | values[1].keys())
-    return said + [
-        f"{key} {values[0].get(key)} v {values[1].get(key)}" for key in keys if values[0].get(key) != values[1].get(key)
-    ]
+    unlike = [f"{k} {values[0].get(k)} v {values[1].get(k)}" for k in keys if values[0].get(k) != values[1].get(k)]
+    if not unlike and one.recipe.name != two.recipe.name:
+        unlike = [f"recipe {one.recipe.name} v {two.recipe.name}"]
+    return said + unlike
 
 
 def _hosts(cells: Sequence[Scores]) -> list[str]:
@@ -111,15 +131,15 @@ def _all_failed(cells: Sequence[Scores]) -> str | None:
     for scores in cells:
         left = len(scores.values) - len(scores.failed)
         if scores.failed and left < FEWEST_BESIDE_FAILED:
-            kind = scores.failures()[0].rsplit(": ", 1)[1]
-            return f"{len(scores.failed)} of {len(scores.values)} runs on {scores.task.label} failed ({kind})"
+            kinds = " or ".join(said.rsplit(": ", 1)[1] for said in scores.failures())
+            return f"{len(scores.failed)} of {len(scores.values)} runs on {scores.task.label} failed ({kinds})"
     return None
 
 
-def _with(estimate: Estimate, all_scores: Sequence[Scores], hold: str | None = None) -> Estimate:
+def _with(estimate: Estimate, all_scores: Sequence[Scores]) -> Estimate:
     raw = {name: values for scores in all_scores for name, values in scores.raw().items()}
     notes = [*_borrowed(all_scores), *(note for scores in all_scores for note in scores.notes())]
-    return replace(estimate.with_(notes=notes, hold=hold), raw=raw)
+    return replace(estimate.with_(notes=notes), raw=raw)
 
 
 def _borrowed(all_scores: Sequence[Scores]) -> list[str]:

@@ -17,6 +17,8 @@ from judge.verdicts import BadMeasurement
 SCORE_UNITS = ("fraction", "percent")
 COUNT_UNITS = ("count", "parameters", "M")
 FEWEST_PAIRS = 10
+# What an encoder may lack altogether.
+MAY_BE_NONE = ("pooler", "token_types", "heads")
 MOST_NAMED = 3
 
 
@@ -59,10 +61,11 @@ def seed_problems(records: Sequence[Measurement]) -> Iterator[str]:
     """What is wrong with the seeds of the records of one measurement, taken together."""
     planned = {seed for record in records for seed in record.planned}
     present = {seed for record in records for seed in record.seeds}
+    chosen = {seed for record in records if record.planned for seed in record.seeds}
     if planned - present:
         yield f"of {len(planned):,} planned seeds it lacks {listed(sorted(planned - present))}"
-    if planned and present - planned:
-        yield f"it has seeds that were not planned: {listed(sorted(present - planned))}"
+    if chosen - planned:
+        yield f"it has seeds that were not planned: {listed(sorted(chosen - planned))}"
     if present and any(record.values and not record.seeds for record in records):
         yield "it has a value without a seed beside values with seeds, which may be one of them again"
 
@@ -128,6 +131,11 @@ def _numbers(measurement: Measurement) -> Iterator[str]:
         far = [value for value in measurement.values if math.isfinite(value) and abs(value) > 100]
         if far:
             yield f"{listed(far)} is not a score in {measurement.unit}"
+    if measurement.quantity.startswith("architecture."):
+        if measurement.seeds:
+            yield "a count has no seed"
+        if measurement.values == (0,) and measurement.quantity.removeprefix("architecture.") not in MAY_BE_NONE:
+            yield "it is 0, which no encoder has"
     if measurement.duration_s is not None and not (
         math.isfinite(measurement.duration_s) and measurement.duration_s > 0
     ):
@@ -193,17 +201,30 @@ def _times(measurement: Measurement, baselines: Baselines) -> Iterator[str]:
         odd = [second for second in taken if not (math.isfinite(second) and second > 0)]
         if odd:
             yield f"{len(odd):,} times are not seconds above 0 ({listed(odd)})"
-    if not measurement.pairs:
-        return
-    if len(measurement.pairs) < FEWEST_PAIRS:
-        yield f"it holds {len(measurement.pairs)} pairs of times, and a ratio takes at least {FEWEST_PAIRS}"
-    if len({first for first, _, _ in measurement.pairs}) < 2:
-        yield "it was measured in one order only, and pairs must alternate"
     claim = _timing_claim(measurement.quantity, baselines)
     for name, value in _fixed(claim).items():
         found = measurement.how.get(name)
         if found is not None and found != value:
             yield f"it was timed with {name} {found}, and the claim is about {name} {value}"
+    if not measurement.pairs:
+        return
+    if _fixed(claim).get("device") == "cuda" and measurement.how.get("device") is None:
+        yield "it does not say on which device it was timed: add 'device' to its 'how'"
+    if claim and claim.id.startswith("speed.depth"):
+        yield from _narrow(measurement)
+    if len(measurement.pairs) < FEWEST_PAIRS:
+        yield f"it holds {len(measurement.pairs)} pairs of times, and a ratio takes at least {FEWEST_PAIRS}"
+    if len({first for first, _, _ in measurement.pairs}) < 2:
+        yield "it was measured in one order only, and pairs must alternate"
+
+
+def _narrow(measurement: Measurement) -> Iterator[str]:
+    """Another model than one with narrower layers and no more parameters than the student."""
+    if measurement.versus is not None and measurement.versus.role != "student_narrow":
+        yield f"it was timed against {measurement.versus.id}, which is not a model with narrower layers"
+    narrow, student = (measurement.how.get(f"parameters_{name}") for name in ("narrow", "student"))
+    if isinstance(narrow, int) and isinstance(student, int) and narrow > student:
+        yield f"the narrower model has {narrow:,} parameters, more than the student's {student:,}"
 
 
 def _timing_claim(quantity: str, baselines: Baselines) -> Claim | None:

@@ -4,13 +4,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from judge.baselines import Baselines
+from judge.baselines import GLUE, Baselines
 from judge.cells import cell, combined, over, unlike_recipes
 from judge.claims import Claim
 from judge.rule import Part
 from judge.scores import Scores, printed_cell
 from judge.statistics import Estimate, exact, ratio, seeds_to_settle
-from judge.verdicts import digits
+from judge.verdicts import agrees, digits
 
 
 def score(all_scores: Sequence[Scores]) -> Estimate:
@@ -28,6 +28,12 @@ def retention(teachers: Sequence[Scores], students: Sequence[Scores], claim: Cla
         notes.append(_second_reading(f"without {gone}", _share(*rest), claim))
     recipes = unlike_recipes(teachers, students)
     return estimate.with_(notes=notes + ([recipes] if recipes else []), marks=["unlike recipes"] if recipes else [])
+
+
+def decidable_tasks(baselines: Baselines) -> list[str]:
+    """The tasks that can be decided by themselves, by the printed cells of the student."""
+    cells = {task: printed_cell(baselines, task, "student") for task in GLUE}
+    return [task for task, cell in cells.items() if cell and not agrees(baselines.tasks[task].trivial.value, cell[1])]
 
 
 def decidable(all_scores: Sequence[Scores]) -> list[Scores]:
@@ -51,7 +57,9 @@ def on_par_with_elmo(students: Sequence[Scores], baselines: Baselines) -> list[P
         if scores.printed is None:
             low = max(low, scores.task.trivial.value - elmo)
         else:
-            estimate = replace(estimate, instead=((scores.task.label, exact(scores.printed)),))
+            instead = ((scores.task.label, exact(scores.printed)),)
+            elsewhere = tuple((host, replace(other, instead=instead)) for host, other in estimate.elsewhere)
+            estimate = replace(estimate, instead=instead, elsewhere=elsewhere)
         parts.append(Part(scores.task.label, shifted(estimate, -elmo), (low, math.inf)))
     return parts
 

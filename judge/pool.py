@@ -48,14 +48,22 @@ class Found:
 
     @property
     def unseen(self) -> frozenset[int | None]:
-        """The seeds whose predictions are not on record."""
-        return frozenset(seed for m in self.records if m.constant is None for seed in m.seeds or (None,))
+        """The seeds whose predictions are on no record."""
+        seen = {seed for m in self.records if m.constant is not None for seed in m.seeds or (None,)}
+        return frozenset(self.values.keys() - seen)
 
     @property
     def looks(self) -> int:
-        """How often this was looked at: the sets of seeds that were chosen, or what a record says itself."""
-        chosen = {frozenset(record.planned or record.seeds) for record in self.records}
-        return max(len(chosen), *(record.look for record in self.records))
+        """How often this was looked at: the sets of seeds that were chosen, or what a record says itself.
+
+        Seeds of which no plan is on record are one set for each file. A set within another was not chosen anew.
+        """
+        chosen = {frozenset(record.planned) for record in self.records if record.planned}
+        unplanned = {seed for record in self.records if not record.planned for seed in record.seeds}
+        for name in self.origins:
+            chosen.add(frozenset(seed for seed in unplanned if self.files[seed] == name))
+        whole = [one for one in chosen if not any(one < other for other in chosen)]
+        return max(len(whole), *(record.look for record in self.records))
 
     @property
     def strength(self) -> tuple[bool, int]:
@@ -64,15 +72,14 @@ class Found:
         return recipe is not None and recipe.name == "paper", len(self.values)
 
     def same_run(self, other: "Found") -> bool:
-        """Whether two quantities come from the same runs: model, recipe, engine, precision and host agree."""
-        mine, theirs = self.first, other.first
-        return (mine.model.identity, mine.recipe, mine.engine, mine.precision, self.host) == (
-            theirs.model.identity,
-            theirs.recipe,
-            theirs.engine,
-            theirs.precision,
-            other.host,
-        )
+        """Whether two quantities come from the same runs: model, data, recipe, engine, precision and host agree."""
+        return self._run == other._run
+
+    @property
+    def _run(self) -> tuple[object, ...]:
+        one = self.first
+        data = one.dataset and (one.dataset.id, one.dataset.revision, one.dataset.digest)
+        return one.model.identity, data, one.recipe, one.engine, one.precision, self.host
 
 
 @dataclass(frozen=True)

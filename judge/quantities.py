@@ -12,8 +12,10 @@ def quantities(claim: str, baselines: Baselines) -> tuple[set[str], tuple[str, .
         return {claim}, ()
     if group == "size":
         return {f"architecture.{part}" for part in COUNTED}, ()
+    if claim == "speed.cpu_backends":  # one quantity for each backend
+        return set(), (f"{claim}.",)
     if group == "speed":
-        return {claim}, (f"{claim}.",)
+        return {claim}, ()
     tasks = _tasks(group, rest[0] if rest else "", baselines)
     return {part.quantity for name in tasks for part in baselines.tasks[name].parts}, ()
 

@@ -39,18 +39,12 @@ def judge(claim: Claim, estimate: Estimate, *, mode: Mode = "skip", guard: Verdi
         mode: what to do with an inconclusive claim; `fail` changes the test's outcome, not the verdict.
         guard: for ratios of scores, the verdict on the denominator.
     """
-    outcome, reason = _decide(estimate, claim.bounds)
-    if outcome is Outcome.REPRODUCED and guard is not None and _too_low(guard):
-        outcome = Outcome.INCONCLUSIVE
-        reason = (
-            f"{claim.id} holds, but {guard.id} is not reproduced, on the low side: a weak teacher flatters a student"
-        )
-    estimate = _with_hosts(
-        claim,
-        estimate,
-        outcome,
-        [(host, _decide(other, claim.bounds)[0], _interval_text(claim, other)) for host, other in estimate.elsewhere],
-    )
+    outcome, reason = _guarded(claim, *_decide(estimate, claim.bounds), guard)
+    others = [
+        (host, _guarded(claim, *_decide(other, claim.bounds), guard)[0], _interval_text(claim, other))
+        for host, other in estimate.elsewhere
+    ]
+    estimate = _with_hosts(claim, estimate, outcome, others)
     verdict = _record(claim, estimate, claim.bounds, outcome, reason, mode)
     # Seeds settle only what the interval alone has left open.
     seeds = not estimate.hold and _at(estimate, estimate.level, claim.bounds) is Outcome.INCONCLUSIVE
@@ -72,17 +66,36 @@ def judge_all(claim: Claim, parts: Sequence[Part], *, mode: Mode = "skip") -> Ve
     hosts = list(dict.fromkeys(host for part in parts for host, _ in part.estimate.elsewhere))
     others = [(host, _elsewhere(parts, host)) for host in hosts]
     estimate = worst.estimate.with_(
-        notes=[f"{part.name}: {_interval_text(claim, part.estimate)}" for part in parts],
+        notes=[
+            *(f"{part.name}: {_interval_text(claim, part.estimate)}" for part in parts),
+            *(note for part in parts for note in part.estimate.notes),
+        ],
         marks=[mark for part in parts for mark in part.estimate.marks],
     )
     shown = [
-        (host, _decide_all(theirs)[0], ", ".join(f"{p.name} {_interval_text(claim, p.estimate)}" for p in theirs))
+        (
+            host,
+            _decide_all(theirs)[0],
+            ", ".join(
+                f"{part.name} {_interval_text(claim, part.estimate)}"
+                for part, mine in zip(theirs, parts, strict=True)
+                if part.estimate is not mine.estimate
+            ),
+        )
         for host, theirs in others
     ]
     estimate = _with_hosts(claim, estimate, outcome, shown)
     raw = {f"{part.name}: {name}": values for part in parts for name, values in part.estimate.raw.items()}
     verdict = _record(claim, estimate, worst.bounds, outcome, reason, mode)
     return verdict.model_copy(update={"raw": raw, "to_settle": None})
+
+
+def _guarded(claim: Claim, outcome: Outcome, reason: str, guard: Verdict | None) -> tuple[Outcome, str]:
+    """The outcome, withheld where it is a yes and the teacher's own score is too low."""
+    if outcome is not Outcome.REPRODUCED or guard is None or not _too_low(guard):
+        return outcome, reason
+    what = f"{claim.id} holds, but {guard.id} is not reproduced, on the low side: a weak teacher flatters a student"
+    return Outcome.INCONCLUSIVE, what
 
 
 def _decide(estimate: Estimate, bounds: Interval) -> tuple[Outcome, str]:

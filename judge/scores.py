@@ -150,17 +150,18 @@ def find_scores(pool: Pool, baselines: Baselines, name: str, role: Role, ids: Ma
 
     Raises:
         NotRecorded: a part of the task is in no evidence given.
-        BadMeasurement: what is judged is not whole, or not what its names say.
+        BadMeasurement: no record is whole and what its names say.
     """
-    first, *rest = _runs(pool, baselines.tasks[name], role, ids)
-    others, left_out = [], []
-    for run in rest:
+    sound: list[Scores] = []
+    errors: list[BadMeasurement] = []
+    for run in _runs(pool, baselines.tasks[name], role, ids):
         try:
-            others.append(_scores(baselines, name, role, ids or {}, run))
+            sound.append(_scores(baselines, name, role, ids or {}, run))
         except BadMeasurement as error:
-            left_out.append(f"left out: {error}")
-    scores = _scores(baselines, name, role, ids or {}, first)
-    return replace(scores, others=tuple(others), left_out=tuple(left_out))
+            errors.append(error)
+    if not sound:
+        raise errors[0]
+    return replace(sound[0], others=tuple(sound[1:]), left_out=tuple(f"left out: {error}" for error in errors))
 
 
 def printed_cell(baselines: Baselines, name: str, role: Role) -> tuple[float, Interval] | None:
@@ -206,10 +207,11 @@ def _runs(pool: Pool, task: Task, role: Role, ids: Mapping[str, str] | None) -> 
     for part, found in zip(task.parts, candidates, strict=True):
         if not found:
             raise NotRecorded(f"no evidence given has {part.quantity} of {ROLE_NAMES[role]}")
-    runs = [
-        tuple(record for found in candidates for record in found if record.same_run(first)) for first in candidates[0]
-    ]
-    whole = [run for run in runs if len(run) == len(task.parts)]
+    whole = []
+    for first in candidates[0]:
+        others = [[record for record in found if record.same_run(first)] for found in candidates[1:]]
+        if all(others):
+            whole.append((first, *(found[0] for found in others)))
     if not whole:
         names = " and ".join(part.quantity for part in task.parts)
         raise NotRecorded(f"no evidence given has {names} of {ROLE_NAMES[role]} from the same runs")

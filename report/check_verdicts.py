@@ -7,6 +7,7 @@ from judge.baselines import Baselines
 from judge.checks import listed
 from judge.claims import Claim
 from judge.verdicts import Outcome, Verdict, VerdictFile, agrees
+from report.badges import WITHHOLDING
 from report.findings import Finding, remark, wrong
 
 
@@ -41,7 +42,7 @@ def verdict_findings(
             yield wrong(place, what)
     yield from _origins(name, file, digests)
     marked: dict[str, int] = {}
-    for mark in (mark for verdict in file.verdicts.values() for mark in verdict.marks):
+    for mark in (mark for verdict in file.verdicts.values() for mark in verdict.marks if mark in WITHHOLDING):
         marked[mark] = marked.get(mark, 0) + 1
     if marked:
         said = listed((f"{mark} ({number})" for mark, number in marked.items()), 9)

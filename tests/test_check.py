@@ -34,6 +34,12 @@ def mrpc(**changes: Any) -> Any:
     return scored({42: 0.9, 43: 0.91}, **{**fields, **changes})
 
 
+def count(value: float, **changes: Any) -> Any:
+    """A number of layers as it should be, but for what is changed."""
+    made = scored({1: value}, quantity="architecture.layers", unit="count")
+    return made.model_copy(update={"seeds": (), "planned": (), **changes})
+
+
 def said(baselines: Baselines, *paths: Path) -> list[str]:
     """What is wrong, with the files' folders left out."""
     return [f"{f.place}: {f.what}".replace(f"{paths[0].parent}/", "") for f in check(paths, baselines) if f.wrong]
@@ -69,8 +75,24 @@ WRONG: dict[str, tuple[Any, tuple[str, ...]]] = {
     "a time of nothing": (lambda: timed(0.0), ("20 times", "0.0, 0.0, 0.0")),
     "times in another unit": (lambda: timed(1.0, unit="milliseconds"), ("'milliseconds'", " seconds")),
     "a count in another unit": (
-        lambda: scored({1: 6.0}, quantity="architecture.layers", unit="seconds"),
+        lambda: count(6.0, unit="seconds"),
         ("'seconds'", "count"),
+    ),
+    "a count with a seed": (
+        lambda: count(6.0, seeds=(1,)),
+        ("seed",),
+    ),
+    "no layers": (
+        lambda: count(0.0),
+        (" 0",),
+    ),
+    "no device for a claim about a GPU": (
+        lambda: timed(1.0, quantity="speed.gpu_batch1", how={"batch": 1}),
+        ("'device'",),
+    ),
+    "another model than the narrow one": (
+        lambda: timed(1.0, quantity="speed.depth", how={"device": "cpu", "batch": 1}),
+        ("a/teacher", "narrower"),
     ),
     "two pairs": (lambda: timed(1.0, pairs=timed(1.0).pairs[:2]), (" 2 pairs", " 10")),
     "one order": (lambda: timed(1.0, pairs=10 * timed(1.0).pairs[:1]), ("order",)),

@@ -1,6 +1,7 @@
 """Files of evidence that an earlier version judged wrongly, each with what is right: ../shared/cases/evidence."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +182,63 @@ def test_what_is_undecidable_by_itself_decides_nothing_else(tmp_path: Path) -> N
         assert "WNLI decides" in verdicts[name]["reason"]
     assert verdicts["glue.retention_without_wnli"]["verdict"] in ("reproduced", "inconclusive")
     assert "WNLI" not in verdicts["glue.retention_without_wnli"]["reason"]
+
+
+def changed(folder: Path, case: str, change: Callable[[dict[str, Any]], object], *options: str) -> dict[str, Any]:
+    """The verdicts on a case with something else in each of its measurements."""
+    project = Project(folder)
+    data = json.loads((CASES / f"{case}.json").read_text())
+    data["measurements"] = [one for one in data["measurements"] if change(one) is not False]
+    (project.path / "changed.json").write_text(json.dumps(data))
+    done = project.run("claims/", "--evidence", "changed.json", *options)
+    assert "Traceback" not in done.stdout
+    assert "Error:" not in done.stdout
+    return project.verdicts()
+
+
+def test_retention_without_wnli_needs_no_wnli(tmp_path: Path) -> None:
+    verdicts = changed(tmp_path, "strong_teacher", lambda one: one["quantity"] != "glue.wnli.accuracy")
+    assert verdicts["glue.retention"]["verdict"] == "not run"
+    verdict = verdicts["glue.retention_without_wnli"]
+    assert verdict["verdict"] == "reproduced"
+    assert any("weak" in note for note in verdict["notes"])
+
+
+def test_a_guard_is_not_decided_by_its_side(tmp_path: Path) -> None:
+    """With one seed the teacher's own Score is open, a little low; the student lies well above its printed cells."""
+
+    def change(one: dict[str, Any]) -> None:
+        shift = 8.0 if one["model"]["role"] == "student" else -1.9
+        one.update(values=[min(99.0, one["values"][0] + shift)], seeds=one["seeds"][:1])
+        one.pop("planned", None)
+        one.pop("constant", None)
+
+    open_ = changed(tmp_path, "no_planned_3of5", change)["glue.score.bert"]["verdict"]
+    (tmp_path / "side").mkdir()
+    verdicts = changed(tmp_path / "side", "no_planned_3of5", change, "--inconclusive", "side")
+    assert (open_, verdicts["glue.score.bert"]["verdict"]) == ("inconclusive", "not reproduced")
+    retention = verdicts["glue.retention"]
+    assert (retention["verdict"], retention.get("marks", [])) == ("reproduced", [])
+
+
+@pytest.mark.parametrize(
+    ("quantity", "pairs"),
+    [
+        ("speed.cpu_backends.int8", [["teacher", 2.0, 1.0]] * 20),
+        ("speed.cpu_backends.int8", [["teacher", 2.0, 0.0], ["student", 2.0, 0.0]] * 10),
+        ("speed.cpu_full_pass", [["teacher", 2.0, 0.0], ["student", 2.0, 0.0]] * 10),
+    ],
+)
+def test_times_that_must_not_be_judged_are_an_error_and_no_crash(
+    quantity: str, pairs: list[list[Any]], tmp_path: Path
+) -> None:
+    def change(one: dict[str, Any]) -> None:
+        one.update(quantity=quantity, pairs=pairs)
+        one["how"]["threads"] = 1
+        if quantity == "speed.cpu_full_pass":
+            one["how"].update(tokenisation=True, tokenisation_teacher_s=0.1, tokenisation_student_s=0.0)
+
+    verdicts = changed(tmp_path, "two_pairs", change)
+    claim = "speed.cpu_backends" if "backends" in quantity else quantity
+    assert verdicts[claim]["verdict"] == "error"
+    assert verdicts["speed.phone"]["verdict"] == "not run"

@@ -37,10 +37,10 @@ def teacher() -> list[Scores]:
     return whole({}, "teacher")
 
 
-def whole(values: dict[str, tuple[float, ...]], role: Role) -> list[Scores]:
+def whole(values: dict[str, tuple[float, ...]], role: Role, constant: tuple[int, ...] | None = ()) -> list[Scores]:
     """The nine tasks with these values, and as printed where none are given."""
     records = [
-        record
+        record.model_copy(update={"constant": constant})
         for task in GLUE
         for record in synthetic.recorded(
             task, role, values.get(task, (synthetic.printed(task, role, BASELINES),) * 5), BASELINES
@@ -158,6 +158,89 @@ def test_no_task_need_beat_elmo_below_its_own_trivial_predictor(values) -> None:
         task = next(task for task in BASELINES.tasks.values() if task.label == part.name)
         if part.name != "WNLI":
             assert part.bounds[0] + table.number("ELMo", part.name) >= task.trivial.value - 1e-9
+
+
+RETENTION = BASELINES.claims["glue.retention"]
+
+
+def test_two_doubtful_parts_are_taken_out_together() -> None:
+    printed_values = {task: synthetic.printed(task, "student", BASELINES) for task in GLUE}
+    better = {task: (value + 1,) * 6 for task, value in printed_values.items()}
+    better["wnli"] = (16.3,) * 6
+    better["cola"] = (0.0, printed_values["cola"] + 1) * 3
+    students = whole(better, "student", constant=None)
+    verdict = judge(RETENTION, retention(teacher(), students, RETENTION))
+    assert verdict.verdict is Outcome.INCONCLUSIVE
+    assert "decides" in verdict.reason
+
+
+def found(*files: tuple[str, Evidence], task: str = "rte") -> Scores:
+    return find_scores(Pool(files), BASELINES, task, "student", None)
+
+
+def test_another_hosts_values_are_judged_by_the_same_rules() -> None:
+    whole_host = [record for task in GLUE for record in synthetic.recorded(task, "student", (60.0,) * 5, BASELINES)]
+    other = list(synthetic.recorded("wnli", "student", (30.0,) * 3, BASELINES))
+    files = [("a.json", evidence("h1", whole_host)), ("b.json", evidence("h2", other))]
+    claim = BASELINES.claims["glue.wnli.distilbert"]
+    verdict = judge(claim, cell(found(*files, task="wnli"), claim.bounds))
+    assert (verdict.verdict, verdict.marks) == (Outcome.INCONCLUSIVE, ())
+    cells = [found(*files, task=task) for task in GLUE]
+    combined_verdict = judge(BASELINES.claims["glue.score.distilbert"], score(cells))
+    [note] = [note for note in combined_verdict.notes if note.startswith("on h2")]
+    assert "(WNLI only)" in note
+    of_all = judge_all(BASELINES.claims["glue.elmo"], on_par_with_elmo(cells, BASELINES))
+    [note] = [note for note in of_all.notes if note.startswith("on h2")]
+    assert "WNLI" in note
+    assert "CoLA" not in note
+
+
+def test_the_guard_holds_for_another_hosts_values_too() -> None:
+    guard = made.verdict("glue.score.bert", Outcome.NOT_REPRODUCED, value=70.0, published=79.5)
+    inside = between(50.0, 49.9, 50.1)
+    verdict = judge(made.claim(), replace(inside, elsewhere=(("h2", inside),)), guard=guard)
+    assert (verdict.verdict, verdict.marks) == (Outcome.INCONCLUSIVE, ())
+
+
+def rte(*values: float, seeds: tuple[int, ...] = (), **changes: object) -> Measurement:
+    [record] = synthetic.recorded("rte", "student", values, BASELINES)
+    chosen = seeds or record.seeds
+    return record.model_copy(update={"seeds": chosen, "planned": chosen, **changes})
+
+
+def test_a_record_that_must_not_be_judged_leaves_a_sound_one_alone() -> None:
+    sound, data = rte(60.0, 61.0), rte(60.0).dataset
+    assert data is not None
+    odd = rte(70.0, 71.0, 72.0, dataset=data.model_copy(update={"split": "test"}))
+    unpinned = rte(62.0, dataset=data.model_copy(update={"revision": None}))
+    scores = found(("a.json", evidence("one", [odd, sound, unpinned])))
+    assert list(scores.values.values()) == [60.0, 61.0]
+    assert any("split test" in text for text in scores.left_out)
+    assert [list(other.values.values()) for other in scores.others] == [[62.0]]
+
+
+def test_seeds_with_and_without_a_plan_are_two_looks() -> None:
+    planned, more = rte(*(60.0,) * 5), rte(*(61.0,) * 5, seeds=(6, 7, 8, 9, 10), planned=())
+    scores = found(("a.json", evidence("one", [planned])), ("b.json", evidence("one", [more])))
+    assert (len(scores.values), scores.looks) == (10, 2)
+
+
+def test_the_same_seeds_again_and_runs_recorded_one_by_one_are_one_look() -> None:
+    whole_set = rte(*(60.0,) * 6)
+    part = rte(*(60.0,) * 3, planned=())
+    assert found(("a.json", evidence("one", [whole_set])), ("b.json", evidence("one", [part]))).looks == 1
+    singles = [rte(60.0, seeds=(seed,), planned=()) for seed in range(5)]
+    assert found(("a.json", evidence("one", singles))).looks == 1
+
+
+def test_predictions_on_one_record_are_known_for_all() -> None:
+    trivial = BASELINES.tasks["rte"].trivial.value
+    files = [
+        (f"{name}.json", evidence("one", [rte(trivial, 60.0, 61.0, constant=constant)]))
+        for name, constant in (("a", ()), ("b", None))
+    ]
+    assert found(files[1]).failed == [1]
+    assert found(*files).failed == []
 
 
 # All of k

@@ -279,6 +279,7 @@ def test_a_sum_is_decided_where_a_failed_run_does_not_decide_it():
     assert [(named(what), round(other.value, 2)) for what, other in estimate.instead] == [
         (["WNLI"], 76.76),
         (["RTE"], 76.94),
+        (["RTE", "WNLI"], 76.92),
     ]
     assert estimate.value == pytest.approx(sum(GOOD.values()) / 9 - 7.3 / 45)
     assert judge(SCORE, estimate).verdict is Outcome.REPRODUCED
@@ -432,7 +433,14 @@ def test_a_recipe_that_is_not_on_record_is_unlike_any():
     without = glue("student", recipe=None)[:2]
     assert re.search(r"\bstudent\b.*\(CoLA, MNLI\)", unlike_recipes(glue("teacher")[:2], without) or "")
     both = unlike_recipes(glue("teacher", recipe=None)[:1], without[:1]) or ""
-    assert all(re.search(rf"\b{role}'s\b[^;]*\(CoLA\)", both) for role in ("teacher", "student"))
+    assert all(re.search(rf"\bof the {role}\b[^;]*\(CoLA\)", both) for role in ("teacher", "student"))
+
+
+def test_recipes_that_name_no_values_are_unlike_by_their_names():
+    named_only = [RecipeUsed(name=name) for name in ("paper", "prior-study")]
+    one, two = (glue(role, recipe=recipe)[:1] for role, recipe in zip(("teacher", "student"), named_only, strict=True))
+    assert re.search(r"teacher v student\b.*\bpaper v prior-study \(CoLA\)", unlike_recipes(one, two) or "")
+    assert unlike_recipes(one, one) is None
 
 
 def test_a_cased_and_an_uncased_model_are_unlike():
