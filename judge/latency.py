@@ -7,7 +7,7 @@ from dataclasses import replace
 from judge.baselines import Baselines
 from judge.checks import require_sound
 from judge.claims import Claim
-from judge.evidence import Plain
+from judge.evidence import Measurement, Plain
 from judge.pool import Launches, host_name
 from judge.statistics import Estimate, between, over_launches, pair_ratio
 from judge.verdicts import BadMeasurement, digits
@@ -90,6 +90,40 @@ def _which(group: Launches, first: Launches) -> str:
     said += [f"{name} {value}" for name, value in other.how.items() if name in SHOWN and one.how.get(name) != value]
     said += [f"on {host_name(group.host)}"] if group.host != first.host else []
     return ", ".join(said) or "timed otherwise"
+
+
+def remarks(measurement: Measurement, baselines: Baselines) -> list[str]:
+    """What a reader must know of the pass, the machine and the models that were timed."""
+    how, said = measurement.how, []
+    if how.get("tokenisation"):
+        said += _pass_remarks(measurement, baselines)
+    if how.get("parameters_narrow") and how.get("parameters_student"):
+        other = measurement.versus.id if measurement.versus else ""
+        counts = [int(how.get(f"parameters_{name}") or 0) / 1e6 for name in ("narrow", "student")]
+        said.append(f"{other}: {counts[0]:.1f} M parameters, the student {counts[1]:.1f} M")
+    if how.get("processor_quota"):
+        said.append(f"the container may use {how['processor_quota']} processors, and pauses when it has used them up")
+    if how.get("neighbours"):
+        said.append(f"the GPU was busy: {how['neighbours']} ran on it too")
+    return [*said, *([f"weights: {how['weights']}"] if how.get("weights") else [])]
+
+
+def _pass_remarks(measurement: Measurement, baselines: Baselines) -> list[str]:
+    """Totals of a full pass, the ratio without tokenisation, and the overhead that the pass implies."""
+    teacher, student = sum(pair[1] for pair in measurement.pairs), sum(pair[2] for pair in measurement.pairs)
+    texts = [measurement.how.get(f"tokenisation_{role}_s") for role in ("teacher", "student")]
+    table, column = baselines.paper.tables["table3"], "Inf. time (seconds)"
+    papers = table.number("BERT-base", column) / table.number("DistilBERT", column)
+    layers = overhead_in_layers(teacher / student)
+    said = [f"it implies an overhead of {layers:.2f} layers' time, the paper's own {overhead_in_layers(papers):.2f}"]
+    one, two = (float(text) if isinstance(text, int | float) else math.nan for text in texts)
+    if one < teacher and two < student:
+        return [
+            f"full pass: {teacher:.1f} s v {student:.1f} s, of it tokenisation {one:.1f} s v {two:.1f} s",
+            f"forward only, over the same pairs: {(teacher - one) / (student - two):.3f}x",
+            *said,
+        ]
+    return [f"full pass: {teacher:.1f} s v {student:.1f} s", *said]
 
 
 def single_pass(teacher: float, student: float) -> Estimate:

@@ -141,7 +141,7 @@ def test_one_file_does_not_take_two_hosts_and_a_folder_does(tmp_path: Path, caps
     assert main(["merge", str(tmp_path / "set"), str(CPU), str(STUDY)]) == 0
     names = sorted(path.name for path in (tmp_path / "set").iterdir())
     assert [name[:-14] for name in names] == ["amd-epyc", "the-study-s-gpu-host-which-it-does-not-describe"]
-    assert re.search(rf"\b27 measurements\b.*{CPU}", capsys.readouterr().out)
+    assert re.search(rf"\b28 measurements\b.*{CPU}", capsys.readouterr().out)
 
 
 def test_what_is_new_joins_the_folders_file_of_its_host_and_leaves_the_others_alone(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_what_is_new_joins_the_folders_file_of_its_host_and_leaves_the_others_al
     after = {path.name: path.read_bytes() for path in (tmp_path / "evidence").iterdir()}
     assert after.keys() == before.keys()
     assert after["prior-study.json"] == before["prior-study.json"]
-    assert len(read_evidence(tmp_path / "evidence" / "cpu.json").measurements) == 28
+    assert len(read_evidence(tmp_path / "evidence" / "cpu.json").measurements) == 29
     merge(tmp_path / "evidence", [new, CPU, STUDY])
     assert {path.name: path.read_bytes() for path in (tmp_path / "evidence").iterdir()} == after
 
