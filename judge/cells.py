@@ -19,12 +19,14 @@ def cell(scores: Scores, bounds: Interval | None = None) -> Estimate:
     can decide the claim, and the estimate says so.
     """
     trivial = scores.task.trivial
-    estimate = _cell(scores)
-    if bounds is not None and agrees(trivial.value, bounds):
-        hold = f"the margin admits {trivial.predictor} ({trivial.value:.1f}), so no measurement can decide this"
-        estimate = replace(estimate, hold=hold)
-    elsewhere = tuple((host, replace(_cell(scores.at(host)), hold=estimate.hold)) for host in _hosts([scores]))
-    return replace(_with(estimate, [scores]), elsewhere=elsewhere)
+    admits = bounds is not None and agrees(trivial.value, bounds)
+    hold = f"the margin admits {trivial.predictor} ({trivial.value:.1f}), so no measurement can decide this"
+
+    def estimate(chosen: Scores) -> Estimate:
+        return replace(_cell(chosen), hold=hold) if admits else _cell(chosen)
+
+    elsewhere = tuple((host, estimate(scores.at(host))) for host in _hosts([scores]))
+    return replace(_with(estimate(scores), [scores]), elsewhere=elsewhere)
 
 
 def _cell(scores: Scores) -> Estimate:

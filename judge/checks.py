@@ -186,7 +186,7 @@ def _recipe(measurement: Measurement, baselines: Baselines) -> Iterator[str]:
 
 
 def _stated(measurement: Measurement, baselines: Baselines) -> dict[str, Stated] | None:
-    """What the named recipe says for the measurement's task; None where there is no such recipe or task."""
+    """The values of the named recipe for the measurement's task; None if the recipe or the task is unknown."""
     name = recipe_name(measurement, baselines)
     for task, about in baselines.tasks.items():
         if name and measurement.quantity in [part.quantity for part in about.parts]:

@@ -9,10 +9,12 @@ import pytest
 from judge.baselines import load_baselines
 from judge.files import Mistake
 from measure.architecture import check_folder, config_in, describe, narrowed, pinned_config
+from tests import synthetic
 from tests.project import ROOT, Project
 
 pytest.importorskip("torch", reason="counting needs torch and transformers")
-MODELS = load_baselines(ROOT / "baselines").models
+BASELINES = load_baselines(ROOT / "baselines")
+MODELS = BASELINES.models
 
 # Counted independently from the configurations: 7,087,872 parameters a layer, of which 7,077,888 are in matrices.
 TEACHER = {"layers": 12, "width": 768, "heads": 12, "vocabulary": 30522, "pooler": 590592, "token_types": 1536}
@@ -135,3 +137,16 @@ def test_what_is_plainly_no_model_is_refused_at_once(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Mistake, match=r"\.$"):
         check_folder(model)
+
+
+def test_counts_may_be_recorded_in_millions(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    counts = [
+        one.model_copy(update={"unit": "M", "values": (66.362880,)})
+        for one in synthetic.counts(BASELINES, wrong=False)
+        if (one.quantity, one.model.role) == ("architecture.encoder", "student")
+    ]
+    synthetic.keep(project.path / "millions.json", counts)
+    project.run("claims/test_size.py", "--evidence", "millions.json")
+    verdict = project.verdicts()["size.student"]
+    assert (verdict["verdict"], verdict["value"]) == ("reproduced", pytest.approx(66.36288))

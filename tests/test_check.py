@@ -90,6 +90,10 @@ WRONG: dict[str, tuple[Any, tuple[str, ...]]] = {
         lambda: timed(1.0, quantity="speed.gpu_batch1", how={"batch": 1}),
         ("'device'",),
     ),
+    "totals of another device": (
+        lambda: count(83.2, quantity="speed.gpu_full_pass", unit="seconds", how={"device": "cpu"}),
+        ("device cpu", "device cuda"),
+    ),
     "another model than the narrow one": (
         lambda: timed(1.0, quantity="speed.depth", how={"device": "cpu", "batch": 1}),
         ("a/teacher", "narrower"),
@@ -353,6 +357,17 @@ def test_another_edition_of_the_paper_is_wrong_and_its_margins_are_not_held_agai
     (tmp_path / "verdicts.json").write_text(json.dumps(raw))
     [found] = said(baselines, tmp_path / "verdicts.json")
     assert all(word in found for word in ("verdicts.json", "paper.json", "000000000000", "judge again"))
+
+
+def test_only_marks_that_withhold_a_badge_are_said_to(judged: Project, baselines: Baselines, tmp_path: Path) -> None:
+    raw = json.loads((judged.path / "results" / "verdicts.json").read_text())
+    for verdict in raw["verdicts"].values():
+        verdict["marks"] = ["hosts disagree"]
+    raw["verdicts"]["text.size"]["marks"] = ["unlike recipes"]
+    (tmp_path / "verdicts.json").write_text(json.dumps(raw))
+    [remark] = [f.what for f in check([tmp_path / "verdicts.json"], baselines) if not f.wrong and "badge" in f.what]
+    assert "unlike recipes (1)" in remark
+    assert "hosts disagree" not in remark
 
 
 def test_made_evidence_for_every_claim_is_whole(baselines: Baselines, tmp_path: Path) -> None:

@@ -196,6 +196,19 @@ def changed(folder: Path, case: str, change: Callable[[dict[str, Any]], object],
     return project.verdicts()
 
 
+def test_a_teacher_timed_without_its_owner_is_named(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    data = json.loads((CASES / "threads_differ.json").read_text())
+    for measurement in data["measurements"]:
+        measurement["versus"]["id"] = "bert-base-uncased"
+    data["measurements"].append({**data["measurements"][0], "quantity": "speed.cpu_backends"})
+    (project.path / "bare.json").write_text(json.dumps(data))
+    said = project.run("claims/", "--evidence", "bare.json").stdout
+    assert project.words()["speed.cpu"] == project.words()["speed.cpu_backends"] == "not run"
+    assert any("google-bert/bert-base-uncased" in line for line in said.splitlines() if line.startswith("bare.json"))
+    assert any(line.startswith("bare.json") and "speed.cpu_backends" in line for line in said.splitlines())
+
+
 def test_retention_without_wnli_needs_no_wnli(tmp_path: Path) -> None:
     verdicts = changed(tmp_path, "strong_teacher", lambda one: one["quantity"] != "glue.wnli.accuracy")
     assert verdicts["glue.retention"]["verdict"] == "not run"

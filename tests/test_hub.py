@@ -79,7 +79,7 @@ def test_a_part_of_a_model_in_the_cache_is_not_a_model(lacking: str, cached: Any
     (model_in(cached()) / lacking).unlink()
     said = absence(find_model, NAME, REVISION, None, fetch=False)
     assert all(word in said for word in ("weights", NAME)), said
-    assert "no hub answers" not in said, "nobody wants to know"
+    assert "hub answers" not in said, "the hub may not be asked, so whether it answers does not matter"
 
 
 def test_weights_in_several_files_must_all_be_there(cached: Any, tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_a_hub_that_refuses_is_known_at_once(tmp_path: Path) -> None:
 def test_a_hub_that_never_answers_is_given_up_soon(tmp_path: Path, silent: str) -> None:
     seconds, tries, said = asked(tmp_path, HF_ENDPOINT=silent)
     assert name_what_is_missing(said, silent, "2 s", "--mirror DIR"), said
-    assert seconds > 1.9
+    assert 1.9 < seconds < 3.5
     assert tries == 1, "it is probed once for all of them"
 
 

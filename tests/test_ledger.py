@@ -110,6 +110,8 @@ def test_what_is_recorded_here_is_judged_alike_elsewhere(project: Project) -> No
         assert len(verdict.pop("digests", ["one"])) == 1
     assert live == judged
     assert live["size.reduction"]["value"] == pytest.approx(39.3848, abs=1e-4)
+    # 23,835,648 parameters of embeddings in two bytes each and 42,528,770 others in four.
+    assert any("217.8 MB" in note and "207.7 MiB" in note for note in live["size.mobile"]["notes"])
     assert len(json.loads((project.path / "here.json").read_text())["measurements"]) == 20
 
 

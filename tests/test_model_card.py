@@ -127,9 +127,9 @@ def test_the_evidence_at_hand_holds_no_score_measured_by_this_suite(baselines: B
     [
         ((44,), 0.47, "median", 0.7),  # nearly constant answers: a failed run
         ((44,), 0.69, "median", 0.7),
-        (None, 146 / 277, "median", 0.7),  # predictions that nobody kept, and the score of the majority class
+        (None, 146 / 277, "median", 0.7),  # predictions not on record, and the majority class's score
         ((), 146 / 277, "mean", 0.645692),
-        ((), 0.47, "mean", 0.626667),  # a low score is none
+        ((), 0.47, "mean", 0.626667),  # a low score is not a failed run
         (None, 0.47, "mean", 0.626667),
     ],
 )

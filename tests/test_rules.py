@@ -195,6 +195,25 @@ def test_another_hosts_values_are_judged_by_the_same_rules() -> None:
     assert "CoLA" not in note
 
 
+def test_a_failed_task_of_one_host_says_nothing_of_anothers() -> None:
+    claim, trivial = BASELINES.claims["glue.rte.distilbert"], BASELINES.tasks["rte"].trivial.value
+    failed = rte(*(trivial,) * 6, constant=(1, 2, 3, 4, 5, 6))
+    sound = rte(*(59.9,) * 5)
+    verdict = judge(claim, cell(found(("a.json", evidence("h1", [failed])), ("b.json", evidence("h2", [sound])))))
+    assert verdict.verdict is Outcome.INCONCLUSIVE
+    assert "6 of 6 runs" in verdict.reason
+    [note] = [note for note in verdict.notes if note.startswith("on h2")]
+    assert note.endswith("would be reproduced")
+
+
+def test_the_notes_of_every_part_of_a_claim_about_all_are_shown() -> None:
+    parts_ = [
+        Part("one", between(2.0, 1.9, 2.1).with_(notes=["of one"]), (0.0, math.inf)),
+        Part("two", between(1.0, 0.9, 1.1).with_(notes=["of two"]), (0.0, math.inf)),
+    ]
+    assert {"of one", "of two"} <= set(judge_all(made.claim("at_least", 0.0), parts_).notes)
+
+
 def test_the_guard_holds_for_another_hosts_values_too() -> None:
     guard = made.verdict("glue.score.bert", Outcome.NOT_REPRODUCED, value=70.0, published=79.5)
     inside = between(50.0, 49.9, 50.1)
