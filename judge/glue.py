@@ -50,9 +50,9 @@ def on_par_with_elmo(students: Sequence[Scores], baselines: Baselines) -> list[P
     table, parts = baselines.paper.tables["table1"], []
     for scores in students:
         elmo = table.number("ELMo", scores.task.label)
-        cell_ = printed_cell(baselines, scores.name, scores.role)
-        assert cell_ is not None
-        published, bounds = cell_
+        printed = printed_cell(baselines, scores.name, scores.role)
+        assert printed is not None
+        published, bounds = printed
         low, estimate = bounds[0] - published, cell(scores)
         if scores.printed is None:
             low = max(low, scores.task.trivial.value - elmo)
