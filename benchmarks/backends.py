@@ -6,11 +6,11 @@ Prints the same as a Markdown table. Made from recorded pairs alone, which
 `pytest claims/test_speed.py --runslow --record FILE` records.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
 from judge.baselines import load_baselines
+from judge.commandline import Parser, as_path
 from judge.evidence import read_evidence
 from judge.files import Mistake
 from judge.pool import Pool
@@ -69,9 +69,9 @@ def draw(found: list[Row], path: Path) -> None:
 
 def main(arguments: list[str]) -> int:
     """Draw the figure; 0, or 2 with a sentence where that cannot be."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.backends", description=__doc__.splitlines()[0])
-    parser.add_argument("evidence", type=Path, help="recorded measurements with times by backend")
-    parser.add_argument("figure", type=Path, help="the SVG file to write")
+    parser = Parser(prog="python -m benchmarks.backends", description=__doc__.splitlines()[0])
+    parser.add_argument("evidence", type=as_path, help="recorded measurements with times by backend")
+    parser.add_argument("figure", type=as_path, help="the SVG file to write")
     options = parser.parse_args(arguments)
     try:
         found = rows(options.evidence)

@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from judge.baselines import load_baselines
+from judge.commandline import Parser, as_count, as_folder
 from judge.evidence import Host
+from judge.files import Mistake
 from measure.jobs import Job
 from measure.requests import ROLES, Request
 from measure.results import SCHEMA, Provenance, Result
@@ -177,7 +179,7 @@ def _write_models(folder: Path, mirror: Path) -> None:
     """Both models in their real size with random weights, under their own names."""
     from transformers import AutoModel
 
-    from measure.architecture import pinned_config
+    from measure.configuration import pinned_config
 
     models = load_baselines(ROOT / "baselines").models
     for card in (models.teacher, models.student):
@@ -198,6 +200,7 @@ def _fill(store: Store, mirror: Path) -> int:
         suite_version="0",
         created="2026-01-01",
         duration_s=1,
+        rows=1,
         steps=1,
         micro_batch=1,
         device="-",
@@ -221,7 +224,7 @@ def _fill(store: Store, mirror: Path) -> int:
                     examples=examples,
                     splits={name: len(values) for name, values in predictions.items()},
                     constant=False,
-                    provenance=about,
+                    provenance=about.model_copy(update={"steps": job.protocol.recipe.steps(about.rows)}),
                 )
                 store.keep(result, predictions, None)
                 count += 1
@@ -243,21 +246,27 @@ def sst2(mirror: Path) -> int:
 
 
 def main() -> int:
-    """Run one of the three."""
-    parser = argparse.ArgumentParser(
+    """Run one of the three; its exit code, or 2 with a sentence where the mirror lacks something."""
+    parser = Parser(
         prog="python -m benchmarks.finetuning", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("what", choices=["overhead", "cached", "sst2"])
-    parser.add_argument("--mirror", type=Path, required=True, metavar="DIR", help="a folder laid out like the hub")
-    parser.add_argument("--rows", type=int, default=0, metavar="N", help="overhead: sentences to train on (all)")
-    parser.add_argument("--repeats", type=int, default=3, metavar="N", help="overhead: turns (default: %(default)s)")
+    parser.add_argument("--mirror", type=as_folder, required=True, metavar="DIR", help="a folder laid out like the hub")
+    parser.add_argument("--rows", type=as_count, default=0, metavar="N", help="overhead: sentences to train on (all)")
+    parser.add_argument(
+        "--repeats", type=as_count, default=3, metavar="N", help="overhead: turns (default: %(default)s)"
+    )
     options = parser.parse_args()
-    if options.what == "sst2":
-        return sst2(options.mirror)
-    if options.what == "cached":
-        cached(options.mirror)
-    else:
-        overhead(options.mirror, options.rows, options.repeats)
+    try:
+        if options.what == "sst2":
+            return sst2(options.mirror)
+        if options.what == "cached":
+            cached(options.mirror)
+        else:
+            overhead(options.mirror, options.rows, options.repeats)
+    except (Mistake, FileNotFoundError) as error:  # the mirror lacks something
+        print(error, file=sys.stderr)
+        return 2
     return 0
 
 

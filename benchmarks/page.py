@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.baselines import Baselines, load_baselines
+from judge.commandline import Parser
 from judge.evidence import Evidence, read_evidence, write_evidence
 from judge.files import pretty, read
 from judge.verdicts import SCHEMA, VerdictFile
@@ -28,6 +29,7 @@ SECONDS, BYTES, PAINT = 3.0, 1_500_000, 500.0
 
 def main() -> int:
     """Print what was measured beside what is wanted; 1 where one of them is missed."""
+    Parser(prog="python -m benchmarks.page", description=__doc__.splitlines()[0]).parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         command = _input(folder)

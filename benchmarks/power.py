@@ -8,7 +8,6 @@ records. Single cells: the truth lies just outside the margin, just inside it, o
 like a constant answer: how often they keep DistilBERT's Score from being decided.
 """
 
-import argparse
 import contextlib
 import io
 import json
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from judge.baselines import GLUE, Baselines, load_baselines
 from judge.claims import ROLE_NAMES, Claim
+from judge.commandline import Parser, as_count
 from judge.evidence import SCHEMA, Evidence, Host, Measurement
 from judge.glue import score
 from judge.pool import Pool
@@ -222,10 +222,16 @@ def failed_runs(draws: int, seeds: Sequence[int]) -> str:
 
 def main() -> None:
     """Simulate, judge and print the tables."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.power", description=__doc__.splitlines()[0])
-    parser.add_argument("--studies", type=int, default=300, metavar="N", help="whole studies (default: %(default)s)")
-    parser.add_argument("--draws", type=int, default=2000, metavar="N", help="draws of a cell (default: %(default)s)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 5, 20], metavar="N", help="seeds (default: 1 5 20)")
+    parser = Parser(prog="python -m benchmarks.power", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--studies", type=as_count, default=300, metavar="N", help="whole studies (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--draws", type=as_count, default=2000, metavar="N", help="draws of a cell (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seeds", type=as_count, nargs="+", default=[1, 5, 20], metavar="N", help="seeds (default: 1 5 20)"
+    )
     options = parser.parse_args()
     print(f"{options.studies} studies, the paper's claims by verdict, and how often these are reproduced:\n")
     print(whole_studies(options.studies, options.seeds))

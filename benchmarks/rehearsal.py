@@ -6,7 +6,6 @@ Prints a Markdown table with the wall time of both, each in a process of its own
 data are the first examples of the real sets that are there.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -14,11 +13,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from judge.commandline import Parser, as_folder
 
-def seconds(folder: Path, mirror: str | None) -> float:
+
+def seconds(folder: Path, mirror: Path | None) -> float:
     """Wall time of one rehearsal on the cache in a folder. Raises SystemExit where a claim did not go through."""
     command = [sys.executable, "-m", "pytest", "claims/", "--rehearse", "-q", "--results", str(folder / "results")]
-    command += ["--cache", str(folder / "cache"), *(["--mirror", mirror] if mirror else [])]
+    command += ["--cache", str(folder / "cache"), *(["--mirror", str(mirror)] if mirror else [])]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "hub")}
     start = time.perf_counter()
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -30,8 +31,10 @@ def seconds(folder: Path, mirror: str | None) -> float:
 
 def main() -> None:
     """Rehearse twice and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.rehearsal", description=__doc__.splitlines()[0])
-    parser.add_argument("--mirror", metavar="DIR", help="take real data from here where it has them (default: made)")
+    parser = Parser(prog="python -m benchmarks.rehearsal", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--mirror", type=as_folder, metavar="DIR", help="take real data from here where it has them (default: made)"
+    )
     mirror = parser.parse_args().mirror
     print("| rehearsal | seconds |\n|---|---|")
     with tempfile.TemporaryDirectory() as folder:

@@ -6,12 +6,13 @@ Prints a Markdown table: median and range over the repeats, the commands taking 
 machine falls on all of them.
 """
 
-import argparse
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+
+from judge.commandline import Parser, as_count
 
 COMMANDS = {
     "pytest --help": ["--help"],
@@ -35,9 +36,9 @@ def seconds(arguments: list[str]) -> float:
 
 def main() -> None:
     """Time every command in turns and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.startup", description=__doc__.splitlines()[0])
+    parser = Parser(prog="python -m benchmarks.startup", description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--repeats", type=int, default=5, metavar="N", help="runs of each command (default: %(default)s)"
+        "--repeats", type=as_count, default=5, metavar="N", help="runs of each command (default: %(default)s)"
     )
     repeats = parser.parse_args().repeats
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}

@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import itertools
 import json
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,6 +154,11 @@ class Models(Record):
     teacher: ModelCard
     student: ModelCard
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The hub ids of both, each followed by those of its relatives."""
+        return tuple(name for card in (self.teacher, self.student) for name in (card.id, *card.relatives))
+
 
 class Recipes(Record):
     """baselines/recipes.json."""
@@ -217,7 +223,7 @@ def load_baselines(folder: Path) -> Baselines:
         tasks=tasks,
         recipes=recipes,
         models=read(Models, folder / "models.json"),
-        digest=hashlib.sha256((folder / "paper.json").read_bytes()).hexdigest(),
+        digest=hashlib.sha256((folder / "paper.json").read_bytes().removeprefix(BOM_UTF8)).hexdigest(),
     )
 
 

@@ -7,7 +7,7 @@ import difflib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from judge.baselines import Baselines, ModelCard, RecipeName, Stated
+from judge.baselines import Baselines, RecipeName, Stated
 from judge.claims import Claim
 from judge.datasets import pinned, split
 from judge.evidence import Measurement, Model, Plain
@@ -52,9 +52,8 @@ def problems(measurement: Measurement, baselines: Baselines) -> Iterator[str]:
     yield from _data(measurement, baselines)
     yield from _recipe(measurement, baselines)
     yield from _times(measurement, baselines)
-    for model in (measurement.model, measurement.versus):
-        if model is not None:
-            yield from _revision(model, baselines)
+    for model in measurement.models:
+        yield from _revision(model, baselines)
 
 
 def seed_problems(records: Sequence[Measurement]) -> Iterator[str]:
@@ -81,9 +80,7 @@ def unknown_quantity(quantity: str, baselines: Baselines) -> str | None:
 
 def known_model(model: str, baselines: Baselines) -> str | None:
     """The id that was meant by one without its owner, as distilbert-base-uncased; None where nothing is amiss."""
-    cards: tuple[ModelCard, ...] = (baselines.models.teacher, baselines.models.student)
-    known = [name for card in cards for name in (card.id, *card.relatives)]
-    return next((name for name in known if name != model and name.split("/")[-1] == model), None)
+    return next((name for name in baselines.models.ids if name != model and name.split("/")[-1] == model), None)
 
 
 def recipe_name(measurement: Measurement, baselines: Baselines) -> RecipeName | None:

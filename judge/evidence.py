@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import posixpath
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from judge.claims import Role, Text
-from judge.files import Mistake, Record, pretty, read, write
+from judge.files import Mistake, Record, contents, json_files, pretty, read, write
 from judge.machine import machine
 from judge.statistics import Pair
 
@@ -45,15 +47,25 @@ class Model(Record):
     note: str | None = None
 
     @property
+    def name(self) -> str:
+        """Its id as it is compared with others."""
+        return one_spelling(self.id)
+
+    @property
     def identity(self) -> tuple[str, str, str]:
         """What makes it this model and no other."""
-        return self.role, self.id, self.digest or self.revision or ""
+        return self.role, self.name, self.digest or self.revision or ""
 
     @property
     def casing(self) -> str | None:
         """Whether it is a cased or an uncased model, as far as its id says so."""
         found = re.search(r"(?:^|[^a-z])(un)?cased(?:$|[^a-z])", self.id.lower())
         return f"{found[1] or ''}cased" if found else None
+
+
+def one_spelling(model: str) -> str:
+    """A model's id, and a folder however its path was spelled: `m/x`, `m/x/` and `./m/x` are one."""
+    return posixpath.normpath(model)
 
 
 class Dataset(Record):
@@ -102,6 +114,11 @@ class Measurement(Record):
     how: dict[str, Plain] = {}
     duration_s: float | None = None
     note: str | None = None
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """The model that was measured, and the one that it was timed against."""
+        return (self.model, self.versus) if self.versus else (self.model,)
 
     @model_validator(mode="after")
     def _whole(self) -> "Measurement":
@@ -162,6 +179,11 @@ class Stored(Evidence):
     digest: str = ""
     digests: tuple[str, ...] = ()
 
+    @property
+    def digested(self) -> bool:
+        """Whether it holds any digest; one that somebody wrote by hand holds none."""
+        return bool(self.digest or self.digests)
+
 
 def read_evidence(path: Path) -> Evidence:
     """Read and validate an evidence file, and hold its measurements against their digests.
@@ -170,13 +192,18 @@ def read_evidence(path: Path) -> Evidence:
         Mistake: it is missing, not JSON, of a newer schema, a record in it is not whole, or one was edited since.
     """
     stored = read(Stored, path, schema=SCHEMA)
-    if stored.schema_ > SCHEMA_WITHOUT_DIGESTS or stored.digest or stored.digests:
+    if stored.digested:
         _verify(path, stored)
+    elif stored.schema_ > SCHEMA_WITHOUT_DIGESTS:
+        raise Mistake(
+            f"{path} has no digests, by which an edited number is noticed: if it was written by hand, have them added "
+            f"with `python -m report check --write-digests {shlex.quote(str(path))}`."
+        )
     return Evidence.model_construct(**{name: getattr(stored, name) for name in Evidence.model_fields})
 
 
 def evidence_files(given: Sequence[Path]) -> list[Path]:
-    """The files given, and those of every folder given: its .json files in the order of their names.
+    """The files given, and those of every folder given: its .json files in the order of their names, no hidden ones.
 
     Raises:
         Mistake: a folder holds none, or cannot be read.
@@ -187,7 +214,7 @@ def evidence_files(given: Sequence[Path]) -> list[Path]:
             files.append(path)
             continue
         try:
-            inside = sorted(file for file in path.iterdir() if file.suffix == ".json")
+            inside = json_files(path)
         except OSError as error:
             raise Mistake(f"{path} cannot be read ({error.strerror}): give a folder of evidence files.") from None
         if not inside:
@@ -196,11 +223,34 @@ def evidence_files(given: Sequence[Path]) -> list[Path]:
     return files
 
 
+def holds_evidence(folder: Path) -> Path | None:
+    """The first evidence file in a folder; None where it has none, or is no folder that can be read."""
+    try:
+        inside = json_files(folder) if folder.is_dir() else []
+    except OSError:
+        return None
+    return next((path for path in inside if "evidence" in (contents(path) or ())), None)
+
+
 def write_evidence(path: Path, evidence: Evidence) -> None:
     """Write an evidence file with its digests in one rename. Raises Mistake where that cannot be."""
     fields = {name: getattr(evidence, name) for name in Evidence.model_fields} | {"schema_": SCHEMA}
     each = tuple(_digest(measurement) for measurement in evidence.measurements)
     write(path, pretty(Stored.model_construct(**fields, digest=digest(evidence), digests=each)))
+
+
+def write_digests(path: Path) -> bool:
+    """Write digests into an evidence file that has none; False where it has them already.
+
+    Raises:
+        Mistake: it cannot be read, its digests are others than its measurements', or it cannot be written.
+    """
+    stored = read(Stored, path, schema=SCHEMA)
+    if stored.digested:
+        _verify(path, stored)
+        return False
+    write_evidence(path, stored)
+    return True
 
 
 def digest(evidence: Evidence) -> str:

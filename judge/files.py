@@ -61,6 +61,28 @@ def read(kind: type[R], path: Path, schema: int | None = None) -> R:
         raise Mistake(_sentence(error, raw, kind, path)) from None
 
 
+def contents(path: Path) -> list[str] | None:
+    """What a JSON file is a file of, as evidence or verdicts; None where it is no file of this suite's at all."""
+    try:
+        raw = json.loads(_text(path))
+    except (Mistake, ValueError, RecursionError):
+        return None
+    if not isinstance(raw, dict) or "schema" not in raw:
+        return None
+    return [name for key, name in CONTENTS.items() if key in raw]
+
+
+def json_files(folder: Path) -> list[Path]:
+    """The .json files in a folder in the order of their names, but for those that begin with a dot.
+
+    Such files are other programs' own, as the ._NAME.json that macOS puts beside a file on a foreign disk.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    return sorted(file for file in folder.iterdir() if file.suffix == ".json" and not file.name.startswith("."))
+
+
 def write(path: Path, text: str) -> None:
     """Write a text file under a temporary name and rename it, so that a reader sees the old file or the new one.
 
@@ -104,7 +126,8 @@ def pretty(record: Record) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        # Editors and shells of Windows put a byte order mark first, which JSON has no place for.
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise Mistake(f"{path} does not exist: check the name.") from None
     except UnicodeDecodeError:

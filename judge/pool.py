@@ -126,7 +126,7 @@ class Pool:
             for key, group in self._groups.items()
             if group.first.quantity == quantity
             and group.first.model.role == role
-            and (ids is None or group.first.model.id in ids)
+            and (ids is None or group.first.model.name in ids)
         ]
         found.sort(key=lambda item: (*(-int(part) for part in item[1].strength), host_name(item[1].host), item[0]))
         return [group for _, group in found]
@@ -152,8 +152,8 @@ class Pool:
         for key, timed in self._paired.items():
             one = timed.measurements[0]
             wanted = one.quantity.startswith(quantity) if quantity.endswith(".") else one.quantity == quantity
-            known = one.versus is not None and (teachers is None or one.versus.id in teachers)
-            if wanted and known and one.model.id in students:
+            known = one.versus is not None and (teachers is None or one.versus.name in teachers)
+            if wanted and known and one.model.name in students:
                 found.append((key, timed))
 
         def weakness(item: tuple[str, Launches]) -> tuple[int, int, int, str, str]:

@@ -188,7 +188,7 @@ def _scores(baselines: Baselines, name: str, role: Role, ids: Mapping[str, str],
         seed: math.fsum(record.values[seed] for record in run) / len(run)
         for seed in sorted(seeds, key=lambda seed: (seed is not None, seed or 0))
     }
-    model = run[0].first.model.id
+    model = run[0].first.model.name
     return Scores(name, task, role, values, run, _stand_in(baselines, name, role, model), remark=ids.get(model, ""))
 
 

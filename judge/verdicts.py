@@ -7,13 +7,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from judge.claims import Basis, Claim
+from judge.claims import Basis, Claim, Role
 from judge.evidence import Plain
 from judge.files import Record
 from judge.statistics import Interval
 
-# 2 came with the digests of the evidence that was judged. A file of schema 1 is still read.
-SCHEMA = 2
+# 2 came with the digests of the evidence that was judged, 3 with what the verdicts are about. Older files are read too.
+SCHEMA = 3
+FILE_NAME = "verdicts.json"
+# Marks of verdicts that are about other models than the paper's.
+OWN_PAIR, REHEARSAL = "own pair", "rehearsal"
 # Bounds and values are decimal fractions held in binary: 3.5 - 0.1 must not miss 3.4 by the last bit.
 ROUNDING_ERROR = 1e-9
 Mode = Literal["skip", "fail", "side"]
@@ -77,18 +80,66 @@ class Verdict(Record):
     nodeid: str = ""
 
 
+class Subject(Record):
+    """What all verdicts of a file are about: one paper, one pair of models, one recipe.
+
+    `teacher` and `student` are hub ids, or folders as they were given; `own` are the roles of the models that are not
+    the paper's, and `folders` says where those of them lie that are folders. In a rehearsal miniatures stand for both.
+    """
+
+    paper: str
+    teacher: str
+    student: str
+    recipe: str
+    own: tuple[Role, ...] = ()
+    folders: dict[Role, str] = {}
+    rehearsal: bool = False
+
+    def __str__(self) -> str:
+        teacher, student = self.models
+        return f"{'a rehearsal of ' if self.rehearsal else ''}{student} beside {teacher}, recipe {self.recipe}"
+
+    @property
+    def models(self) -> tuple[str, str]:
+        """Which teacher and student, by where they lie if they are folders: on one host that tells them apart."""
+        return self.folders.get("teacher", self.teacher), self.folders.get("student", self.student)
+
+    @property
+    def pair(self) -> tuple[str, str, str, tuple[Role, ...]]:
+        """The paper and the models by their names, which are the same on every host, and which of these are own."""
+        return self.paper, self.teacher, self.student, self.own
+
+    def is_about(self, other: "Subject") -> bool:
+        """Whether verdicts on the two may stand in one file."""
+        mine, others = ((s.paper, s.models, s.own, s.recipe, s.rehearsal) for s in (self, other))
+        return mine == others
+
+
 class VerdictFile(Record):
-    """results/verdicts.json: every claim's last verdict, and the run that wrote last."""
+    """results/verdicts.json: every claim's last verdict, and the run that wrote last.
+
+    `subject` is what they are about; files of schema 2 and before do not say it.
+    """
 
     schema_: Annotated[int, Field(alias="schema")]
     suite_version: str
     commit: str | None = None
     paper_sha256: str
+    subject: Subject | None = None
     created: str
     command: str
     host: dict[str, Plain] = {}
     versions: dict[str, str] = {}
     verdicts: dict[str, Verdict]
+
+    @property
+    def own_pair(self) -> bool:
+        """Whether it is about a pair of the user's own; of an older file its verdicts say so."""
+        return bool(self.subject.own) if self.subject else bool(self.marked(OWN_PAIR))
+
+    def marked(self, mark: str) -> list[str]:
+        """The claims whose verdicts carry a mark."""
+        return [name for name, verdict in self.verdicts.items() if mark in verdict.marks]
 
 
 def without_measurement(claim: Claim, outcome: Outcome, reason: str) -> Verdict:

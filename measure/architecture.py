@@ -4,28 +4,13 @@ torch and transformers are imported when something is counted.
 """
 
 import copy
-import json
 import math
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from judge.baselines import ModelCard
 from judge.files import Mistake, first_line
-
-HEADS = {
-    "encoder": "AutoModel",
-    "classification": "AutoModelForSequenceClassification",
-    "question_answering": "AutoModelForQuestionAnswering",
-}
-# Which types of model transformers has a head for.
-MAPPINGS = {
-    "AutoModelForSequenceClassification": "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING",
-    "AutoModelForQuestionAnswering": "MODEL_FOR_QUESTION_ANSWERING_MAPPING",
-    "AutoModelForMaskedLM": "MODEL_FOR_MASKED_LM_MAPPING",
-    "AutoModelForCausalLM": "MODEL_FOR_CAUSAL_LM_MAPPING",
-}
+from measure.configuration import HEADS, check_encoder, has_head, no_head
+from measure.modelfiles import CONFIG
 
 
 class Counts(dict[str, int]):
@@ -39,107 +24,6 @@ class Counts(dict[str, int]):
         if name in HEADS:
             raise Mistake(no_head(self.kind, HEADS[name]))
         raise Mistake(f"a model of type {self.kind} has no {name} to be counted: give another encoder.")
-
-
-def pinned_config(card: ModelCard) -> Any:
-    """The transformers configuration of one of the paper's two models, from baselines/models.json."""
-    from transformers import AutoConfig
-
-    values = dict(card.config)
-    return AutoConfig.for_model(str(values.pop("model_type")), **values)
-
-
-def config_in(folder: Path, name: str, **changes: Any) -> Any:
-    """The configuration in a folder of the model that the user calls `name`, with values changed. No code of it is run.
-
-    Raises:
-        Mistake: it cannot be had, transformers knows no such architecture, or it is no encoder's.
-    """
-    read_config(folder, name)
-    return _loaded(str(folder), name, local_files_only=True, **changes)
-
-
-def read_config(folder: Path, name: str) -> dict[str, Any]:
-    """The values of a folder's config.json as they stand there.
-
-    Raises:
-        Mistake: it is no JSON, or not the configuration of a model that transformers knows.
-    """
-    path = folder / "config.json"
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        raise Mistake(f"{path} is no JSON: save the model there again.") from None
-    if not isinstance(values, dict) or not isinstance(values.get("model_type"), str):
-        raise Mistake(f"{path} says no model_type: save the model there again with a recent version of transformers.")
-    from transformers import CONFIG_MAPPING, __version__
-
-    if values["model_type"] not in CONFIG_MAPPING:
-        reason = f"transformers {__version__} knows no model of type {values['model_type']!r}"
-        raise Mistake(f"the configuration of {name} cannot be had ({reason}): give a model of a type that it knows.")
-    return values
-
-
-def _loaded(place: str, name: str, **options: Any) -> Any:
-    from transformers import AutoConfig
-
-    try:
-        config = AutoConfig.from_pretrained(place, trust_remote_code=False, **options)
-    except Exception as error:  # also of the checks that transformers makes of values, which have classes of their own
-        raise Mistake(
-            f"the configuration of {name} cannot be had ({first_line(error)}): give a folder with it."
-        ) from None
-    check_encoder(config, name)
-    return config
-
-
-def check_encoder(config: Any, name: str) -> None:
-    """Refuse what is no encoder of text, by its configuration.
-
-    Raises:
-        Mistake: it has a decoder, is one, or reads something else than text.
-    """
-    predicts = has_head(config, "AutoModelForCausalLM") and not has_head(config, "AutoModelForMaskedLM")
-    if getattr(config, "is_encoder_decoder", False):
-        what = "an encoder with a decoder"
-    elif predicts or getattr(config, "is_decoder", False):
-        what = "a decoder, which predicts the next token"
-    elif not any(has_head(config, auto) for auto in MAPPINGS):
-        what = "no model of text with a head for classification or questions"
-    else:
-        return
-    raise Mistake(
-        f"{name} is of type {config.model_type}, {what}: this suite compares encoders, give one such as BERT."
-    )
-
-
-def has_head(config: Any, auto: str) -> bool:
-    """Whether transformers has the class for this type of model; `auto` as AutoModelForQuestionAnswering."""
-    import transformers
-
-    return type(config) in getattr(transformers, MAPPINGS[auto])
-
-
-def no_head(kind: str, auto: str) -> str:
-    """The sentence that says that transformers has no such class for a type of model."""
-    task = "question answering" if auto == HEADS["question_answering"] else "classification"
-    return f"transformers has no head for {task} on a model of type {kind}: leave such tasks out with --tasks."
-
-
-def check_folder(model: str) -> None:
-    """Refuse what is plainly no model, before anything is imported.
-
-    Raises:
-        Mistake: a folder without config.json, a file, or a path at which there is nothing.
-    """
-    path = Path(model)
-    if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise Mistake(f"{model} is a folder without a config.json: give the folder that the model was saved to.")
-    elif path.exists():
-        raise Mistake(f"{model} is a file: give the folder that the model was saved to, or a hub id.")
-    elif not re.fullmatch(r"[\w.-]+(/[\w.-]+)?(@[\w.][\w./-]*)?", model) or model.startswith("."):
-        raise Mistake(f"{model} is neither a folder here nor a hub id such as owner/name: check the spelling.")
 
 
 def describe(config: Any) -> Counts:
@@ -219,7 +103,7 @@ def _built(config: Any, auto: str) -> Any:
     except Exception as error:  # whatever a model's own code makes of values that do not go together
         raise Mistake(
             f"a model of type {config.model_type} cannot be built from its configuration ({first_line(error)}): "
-            "correct config.json."
+            f"correct {_path(config)}."
         ) from None
 
 
@@ -231,7 +115,14 @@ def _number(config: Any, name: str, default: int | None = None) -> int:
             f"the configuration of a model of type {config.model_type} has no number {name}, so it is none of the "
             "encoders of text that this suite compares: give one such as BERT."
         )
+    if default is None and value < 1:
+        raise Mistake(f"{_path(config)} describes a model with {name} {value}, and there is none below 1: correct it.")
     return value
+
+
+def _path(config: Any) -> str:
+    """The file that a configuration was read from, where it was."""
+    return f"{config.name_or_path}/{CONFIG}" if config.name_or_path else CONFIG
 
 
 def _vocabulary(encoder: Any) -> int | None:

@@ -170,7 +170,7 @@ def _onnx(int8: bool) -> Callable[[Request], Built]:
                 path = Path(folder, "fp32", "model.onnx")
                 config, weights, parameters = _export(request, path)
                 if int8:
-                    models.check_room(parameters * models.BYTES["fp32"] * QUANTIZER_ROOM, "cpu")
+                    models.check_room(parameters * models.FP32_BYTES * QUANTIZER_ROOM, "cpu")
                     source, path = path, Path(folder, "int8", "model.onnx")
                     path.parent.mkdir()
                     graphs.quantize(source, path)
@@ -228,7 +228,8 @@ def _load(request: Request, precision: str, attention: str | None = None) -> tup
     has_sdpa = getattr(family, "_supports_sdpa", True)
     if attention == "sdpa" and not has_sdpa:
         raise Unavailable(f"transformers has no sdpa attention for {family.__name__}: use fp32_eager")
-    return models.load(request.config, request.folder, precision, "cpu", attention)
+    longest = max(request.lengths, default=0)
+    return models.load(request.config, request.folder, precision, "cpu", attention, longest=longest)
 
 
 def _family(config: Any) -> Any:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from judge.commandline import Parser, as_path
 from judge.files import Mistake, require_utf8
 from measure.cachefolder import KEY, CacheFolder, listed
 from measure.results import CHECKPOINT, Damaged, Result, read_predictions, read_result
@@ -122,14 +123,15 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        prog="python -m measure.cache", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw
-    )
+    parser = Parser(prog="python -m measure.cache", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw)
     commands = parser.add_subparsers(dest="command", metavar="{list,prune}", required=True)
     for name, text in (("list", LIST), ("prune", PRUNE)):
         command = commands.add_parser(name, help=text.splitlines()[0], description=text, formatter_class=raw)
         command.add_argument(
-            "--cache", type=Path, metavar="DIR", help="the cache. Default: distilbert-claims in the user's cache folder"
+            "--cache",
+            type=as_path,
+            metavar="DIR",
+            help="the cache. Default: distilbert-claims in the user's cache folder",
         )
     prune = commands.choices["prune"]
     for option, text in (

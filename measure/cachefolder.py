@@ -19,6 +19,7 @@ import os
 import re
 import secrets
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,6 +41,8 @@ ITSELF = "store"
 # Bytes that must fit before a job is begun: more than a file system keeps beside the name of a small file.
 PROBE = 1 << 16
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+# Seconds to wait for a lock: before it is said, as most are held for less, and then for as long as it takes.
+MOMENT, FOREVER = 0.5, -1
 
 
 def default_cache() -> Path:
@@ -56,14 +59,19 @@ def default_cache() -> Path:
         raise Mistake("there is no home folder to keep finished jobs in: give one with --cache DIR.") from None
 
 
+def to_stderr(sentence: str) -> None:
+    """Tell whoever started this process."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
 class CacheFolder:
     """The folder. Methods that write raise Mistake where it cannot be written to, is full or holds something else.
 
-    Nothing is created before something is written.
+    Nothing is created before something is written. `on_wait` is told in a sentence what another process is waited for.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, on_wait: Callable[[str], None] = to_stderr) -> None:
+        self.folder, self.on_wait = folder, on_wait
         self.jobs = folder / "jobs"
         self._held: set[tuple[str, int]] = set()
 
@@ -86,7 +94,7 @@ class CacheFolder:
             self._tidy()
 
     @contextlib.contextmanager
-    def lock(self, key: str, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
+    def lock(self, key: str, what: str = "") -> Iterator[None]:
         """Hold a job, so that no other process or thread runs it; the same thread may lock it again.
 
         It is the operating system's lock on a file (flock), which ends with the process, however that ends, once the
@@ -95,7 +103,7 @@ class CacheFolder:
 
         Args:
             key: the job's.
-            on_wait: called once, with the key, where somebody else holds it.
+            what: the job in words, for who waits longer than a moment; empty is its key.
 
         Raises:
             Mistake: the folder cannot be written to, or its file system has no locks.
@@ -104,11 +112,10 @@ class CacheFolder:
         if mine in self._held:
             yield
             return
-        lock = self._acquired(key)
+        lock = self._acquired(key, MOMENT)
         if lock is None:
-            if on_wait is not None:
-                on_wait(key)
-            lock = self._acquired(key, wait=True)
+            self.on_wait(f"waiting for another process, which is at work on {what or key} in {self.folder}")
+            lock = self._acquired(key, FOREVER)
         assert lock is not None
         self._held.add(mine)
         try:
@@ -192,8 +199,8 @@ class CacheFolder:
             where = "" if place == self.folder else f" at {place.name}"
             raise Mistake(f"{self.folder} cannot be {what}{where} ({why}): give another folder with --cache.") from None
 
-    def _acquired(self, key: str, *, wait: bool = False) -> "BaseFileLock | None":
-        """The lock of a job; None where somebody else has it and `wait` is false."""
+    def _acquired(self, key: str, seconds: float = 0) -> "BaseFileLock | None":
+        """The lock of a job; None where somebody else still has it after so many seconds."""
         try:
             # Comes with torch, without which nothing is run that would need a lock.
             import filelock
@@ -206,7 +213,7 @@ class CacheFolder:
         lock = filelock.FileLock(path)
         with self.writing("locked"):
             try:
-                lock.acquire(timeout=-1 if wait else 0)
+                lock.acquire(timeout=seconds)
             except filelock.Timeout:
                 return None
             except NotImplementedError:

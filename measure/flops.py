@@ -234,7 +234,7 @@ def job_cost(
     tokens, parameters = rows * length * recipe.epochs, shape.parameters(task)
     return JobCost(
         rows=rows,
-        steps=math.ceil(rows / recipe.batch_size) * recipe.epochs,
+        steps=recipe.steps(rows),
         tokens=tokens,
         training=training(shape, tokens, length),
         evaluation=forward(shape, scored * length, length),

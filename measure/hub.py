@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from judge.files import Mistake
-from measure.architecture import check_folder
 from measure.downloads import Absent, Repository, hub_answers, hub_trouble
 from measure.manifest import read_manifest, verify
 from measure.modelfiles import (
@@ -24,13 +23,16 @@ from measure.modelfiles import (
     WEIGHTS,
     parts_named,
     refuse_code,
+    refuse_pointers,
     weights_in,
 )
+from measure.naming import check_model_name, folder_of_that_name
 from measure.tasks import FineTuned
 
 __all__ = [
     "Absent",
     "Files",
+    "check_mirror",
     "digest_of",
     "find_config",
     "find_model",
@@ -38,9 +40,10 @@ __all__ = [
     "find_task",
     "hub_answers",
     "matching",
-    "split_id",
 ]
 
+# Folders of the hub's cache, as models--owner--name.
+CACHED = re.compile("(models|datasets)--.")
 SOURCES = "neither in --mirror nor in the hub's cache"
 
 
@@ -67,19 +70,30 @@ class Files:
         return self.paths[0][1].parent
 
 
-def split_id(model: str) -> tuple[str, str | None]:
-    """`owner/name@REVISION` as id and revision, a commit, tag or branch; a folder with @ in its name stays one."""
-    if "@" not in model or Path(model).exists():
-        return model, None
-    name, revision = model.split("@", 1)
-    return name, revision
+def check_mirror(folder: Path) -> None:
+    """Refuse a folder that is laid out in another way than a mirror, in which nothing would be found.
+
+    Raises:
+        Mistake: it is a cache of the hub's client, or has no OWNER/NAME folder.
+    """
+    for cache in (folder, folder / "hub", folder.parent):
+        if any(CACHED.match(path.name) for path in ([folder] if cache == folder.parent else cache.glob("*--*"))):
+            raise Mistake(
+                f"--mirror {folder} is a cache of huggingface_hub, where files lie in another way than on the hub: "
+                f"leave --mirror out and set HF_HUB_CACHE={cache}."
+            )
+    if not any(path.is_dir() for path in folder.glob("*/*")):
+        raise Mistake(
+            f"--mirror {folder} holds no OWNER/NAME folder as the hub has them: give the folder above those, or fill "
+            f"it with python -m measure.mirror {folder}."
+        )
 
 
 def find_model(model: str, revision: str | None, mirror: Path | None, *, fetch: bool = True) -> Files:
     """The configuration, tokenizer and weights of a model.
 
     Args:
-        model: a folder, or a hub id, which may have its revision behind an @.
+        model: a hub id, which may have its revision behind an @, or a folder, which no OWNER/NAME is.
         revision: the commit of a hub id; None for a model of the user's own.
         mirror: a folder that holds OWNER/NAME folders as the hub has them, or None.
         fetch: whether to download what is not here.
@@ -113,6 +127,7 @@ def find_split(
     """
     pattern, repository = f"{config}/{split}-*.parquet", Repository(dataset, revision, "dataset")
     if mirror and (held := _shards(mirror / dataset, pattern)):
+        refuse_pointers(held)
         verify(mirror, held, revision)
         return held
     if (folder := repository.cached()) and (held := _shards(folder, pattern)):
@@ -160,10 +175,10 @@ def digest_of(paths: Sequence[tuple[str, Path]]) -> str:
 def _find(
     model: str, revision: str | None, mirror: Path | None, fetch: bool, *, tokenizer: bool, weights: bool
 ) -> Files:
-    check_folder(model)
-    name, pinned = _pinned(model, revision)
-    if Path(model).is_dir():
-        return _own(model, revision, tokenizer=tokenizer, weights=weights)
+    called = check_model_name(model)
+    if called.folder:
+        return _own(called.id, called.folder, tokenizer=tokenizer, weights=weights)
+    name, pinned = called.id, revision or called.revision
     need = {"tokenizer": tokenizer, "weights": weights}
     if mirror and _holds(mirror / name, tokenizer=tokenizer and not weights, weights=weights):
         return _mirrored(_files(name, pinned, mirror / name, **need), mirror)
@@ -179,22 +194,18 @@ def _find(
     try:
         _require_hub(f"{needed} missing: {those} {SOURCES}", "them" if weights else "it", fetch=fetch)
         folder = _download(repository, **need)
-    except (Absent, Mistake):
+    except (Absent, Mistake) as error:
         if usable and (fetch or not hub_answers()):  # else somebody may ask later, and get another answer
             return usable
+        if revision is None and (here := folder_of_that_name(called)):
+            raise Mistake(f"{str(error).rstrip('.')}; for the folder of that name here write {here}.") from None
         raise
     return _files(name, folder.name, folder, **need)
 
 
-def _pinned(model: str, revision: str | None) -> tuple[str, str | None]:
-    """The id of a model and its revision, which may stand in either place."""
-    name, own = split_id(model)
-    return name, revision or own
-
-
-def _own(model: str, revision: str | None, *, tokenizer: bool, weights: bool) -> Files:
-    """The files of a folder of the user's own."""
-    folder = Path(model)
+def _own(model: str, folder: Path, *, tokenizer: bool, weights: bool) -> Files:
+    """The files of a folder of the user's own, which has no revision."""
+    refuse_pointers(folder / name for name in (CONFIG, *weights_in(folder), *TOKENIZER) if (folder / name).is_file())
     if weights and not weights_in(folder):
         if any((folder / name).is_file() for name in PICKLES):
             raise Mistake(
@@ -204,7 +215,7 @@ def _own(model: str, revision: str | None, *, tokenizer: bool, weights: bool) ->
         raise Mistake(f"{model} has no model.safetensors, or lacks parts of it: save the model there with its weights.")
     if tokenizer and not weights and not any((folder / name).is_file() for name in VOCABULARIES):
         raise Absent(f"tokenizer missing: {model} holds none: save it there beside the model")
-    return _files(model, revision, folder, tokenizer=tokenizer, weights=weights)
+    return _files(model, None, folder, tokenizer=tokenizer, weights=weights)
 
 
 def _mirrored(files: Files, mirror: Path) -> Files:
@@ -256,7 +267,9 @@ def _download(repository: Repository, *, tokenizer: bool, weights: bool) -> Path
 def _files(model: str, revision: str | None, folder: Path, *, tokenizer: bool, weights: bool) -> Files:
     refuse_code(folder, model, (CONFIG, *["tokenizer_config.json"] * tokenizer))
     names = [CONFIG, *(weights_in(folder) if weights else []), *(TOKENIZER if tokenizer else ())]
-    return Files(model, revision, tuple((name, folder / name) for name in names if (folder / name).is_file()))
+    paths = tuple((name, folder / name) for name in names if (folder / name).is_file())
+    refuse_pointers(path for _, path in paths)
+    return Files(model, revision, paths)
 
 
 def _shards(folder: Path, pattern: str) -> list[Path]:

@@ -8,23 +8,9 @@ import hashlib
 import json
 from typing import Any
 
-from measure.architecture import read_config
+from measure.configuration import ASKED_FOR, LEFT_OUT, read_config
 from measure.hub import Files, digest_of
 from measure.modelfiles import VOCABULARIES
-
-# Keys of config.json that change nothing about a run, and why.
-LEFT_OUT = {
-    "_name_or_path": "where it was saved from",
-    "transformers_version": "what it was saved with",
-    "architectures": "the class it was saved as, and a run takes the class with its task's head",
-    "dtype": "the precision it was saved in: a run loads it in fp32, and the weights are their own witness",
-    "torch_dtype": "the older name of dtype",
-    "id2label": "names of classes, which a run makes anew for its task; the head's weights are looked at as weights",
-    "label2id": "the same names the other way round",
-    "num_labels": "the width of the head, which a run sets for its task",
-    "problem_type": "which loss is taken, which a run sets for its task",
-    "finetuning_task": "what it was fine-tuned on, in words that nothing reads",
-}
 
 
 def model_identity(files: Files) -> str:
@@ -63,7 +49,8 @@ def _identity(files: Files) -> str:
 
 
 def _configuration(files: Files) -> dict[str, Any]:
-    return {name: value for name, value in read_config(files.folder, files.id).items() if name not in LEFT_OUT}
+    values = read_config(files.folder, files.id)
+    return {name: value for name, value in values.items() if name not in LEFT_OUT and name not in ASKED_FOR}
 
 
 def _tokenizer(files: Files) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from typing import Any
 from judge.claims import Role
 from judge.datasets import GLUE
 from judge.files import Mistake, first_line
-from measure.architecture import check_folder
 from measure.downloads import LIST_SECONDS, PAUSES, endpoint
-from measure.hub import Absent, matching, split_id
+from measure.hub import Absent, matching
 from measure.manifest import Kind
 from measure.modelfiles import PICKLES, TOKENIZER, VOCABULARIES, WEIGHTS
+from measure.naming import check_model_name, parse_model
 from measure.requests import ROLES, Request
 from measure.stsb import CONFIG as TIMED_CONFIG
 from measure.stsb import SPLIT as TIMED_SPLIT
@@ -74,8 +74,7 @@ def wanted_of(request: Request) -> tuple[list[Wanted], list[str]]:
     notes: list[str] = []
     for role in ROLES:
         model = request.own.get(role)
-        if model and Path(model).is_dir():
-            check_folder(model)
+        if model and check_model_name(model, request.baselines.models.ids).folder:
             notes.append(f"{model} is a folder, which is not fetched: copy it to the other host yourself.")
             continue
         found = _model(request, role)
@@ -148,9 +147,8 @@ def _model(request: Request, role: Role) -> Wanted:
         models = request.baselines.models
         card = models.teacher if role == "teacher" else models.student
         return Wanted(card.id, "model", card.revision, weights=needed)
-    check_folder(model)
-    name, revision = split_id(model)
-    return Wanted(name, "model", revision, weights=needed, own=own)
+    named = parse_model(model)
+    return Wanted(named.id, "model", named.revision, weights=needed, own=own)
 
 
 def _splits(request: Request) -> tuple[list[Wanted], list[str]]:

@@ -4,7 +4,7 @@ Adding seeds until a verdict comes out as hoped is wrong 17 % of the time where 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 from judge.files import Mistake, write
-from measure.cachefolder import CacheFolder
+from measure.cachefolder import CacheFolder, to_stderr
 
 # The sets of seeds that were judged, in that order.
 Seeds = Annotated[list[int], Field(min_length=1)]
@@ -24,12 +24,14 @@ class Looks:
     """The sets of seeds that runs of one family were judged with.
 
     `folder` lies inside the store's, `family` is the key of the runs without their seed, `planned` are the recipe's
-    seeds: nobody chose those after seeing a result, so they may be judged whatever was judged before.
+    seeds: nobody chose those after seeing a result, so they may be judged whatever was judged before. `on_wait` is told
+    in a sentence where another process has the file.
     """
 
     folder: Path
     family: str
     planned: tuple[int, ...] = ()
+    on_wait: Callable[[str], None] = to_stderr
 
     def allow(self, seeds: Sequence[int], what: str) -> list[list[int]]:
         """Find out before hours of training whether these seeds may be judged; nothing is written down.
@@ -61,7 +63,7 @@ class Looks:
         """
         seen = self.allow(seeds, what)
         if sorted(seeds) not in seen:  # else a store that cannot be written to would do
-            with CacheFolder(self.folder.parent).lock(f"look-{self.family}"):
+            with CacheFolder(self.folder.parent, self.on_wait).lock(f"look-{self.family}", "the seeds judged together"):
                 seen = self.allow(seeds, what)
                 if sorted(seeds) not in seen:
                     seen.append(sorted(seeds))

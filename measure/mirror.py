@@ -8,7 +8,9 @@ from pathlib import Path
 
 from judge.baselines import Baselines, RecipeName, load_baselines
 from judge.claims import Role
+from judge.commandline import Parser
 from judge.files import Mistake, require_utf8
+from judge.paths import home
 from measure.filling import fill, say
 from measure.listing import Wanted, wanted_of
 from measure.manifest import MANIFEST, damages, read_manifest
@@ -68,13 +70,15 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m measure.mirror",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folder", metavar="DIR", help="the folder to fill: new, empty, or filled by this before")
+    parser.add_argument(
+        "folder", type=home, metavar="DIR", help="the folder to fill: new, empty, or filled by this before"
+    )
     for option, name, text in (
         ("--tasks", "LIST", "some of the tasks, as cola,rte. Default: all eleven"),
         ("--recipe", "NAME", "paper or prior-study, which leaves some tasks out. Default: paper"),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from judge.files import Mistake
 
@@ -15,6 +16,28 @@ VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "se
 TOKENIZER = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt", *VOCABULARIES)
 # One of these says how letters and accents are taken, which a list of words alone leaves open.
 SURE = ("tokenizer.json", "tokenizer_config.json")
+# What Git leaves in a file's place where LFS is not installed: some 130 bytes with the file's digest and size.
+POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file, whether or not an editor began it with a byte order mark.
+
+    Raises:
+        OSError, ValueError, RecursionError: it cannot be read, or is not JSON.
+    """
+    return json.loads(path.read_text(encoding="utf-8-sig"))
+
+
+def refuse_pointers(paths: Iterable[Path]) -> None:
+    """Raise Mistake where Git LFS left a pointer in a file's place."""
+    for path in paths:
+        with path.open("rb") as file:
+            if file.read(len(POINTER)) == POINTER:
+                raise Mistake(
+                    f"{path} is a Git LFS pointer and not the file itself: install Git LFS and run `git lfs pull` in "
+                    f"{path.parent}."
+                )
 
 
 def weights_in(folder: Path) -> list[str]:
@@ -28,7 +51,7 @@ def weights_in(folder: Path) -> list[str]:
 def parts_named(folder: Path) -> set[str]:
     """Names of the files that the weights are spread over; none where the index does not say."""
     try:
-        names = set(json.loads((folder / WEIGHTS[1]).read_text(encoding="utf-8"))["weight_map"].values())
+        names = set(read_json(folder / WEIGHTS[1])["weight_map"].values())
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return set()
     # A name that leads out of the folder is none of its files.
@@ -40,7 +63,7 @@ def refuse_code(folder: Path, model: str, names: Iterable[str]) -> None:
     """Raise Mistake where a model comes with code of its own; no file of it is run anyway."""
     for name in names:
         try:
-            told = json.loads((folder / name).read_text(encoding="utf-8"))
+            told = read_json(folder / name)
         except (OSError, ValueError):
             continue  # who loads it says so
         if isinstance(told, dict) and told.get("auto_map"):

@@ -18,13 +18,16 @@ from typing import Any
 
 from judge.files import Mistake, first_line
 from measure.downloads import Repository
-from measure.hub import split_id
 from measure.modelfiles import weights_in
+from measure.naming import parse_model
+from measure.weights import load_weights, require_positions
 
 AUTO = "AutoModelForSequenceClassification"
-BYTES = {"fp32": 4, "bf16": 2}
+FP32_BYTES = 4
 # Weights, a copy while they are loaded, and what a forward pass needs.
 ROOM = 2.2
+# What an example is cut to, in tokens.
+LONGEST = 512
 
 
 class NoRoom(Exception):
@@ -40,41 +43,39 @@ class Timed:
     parameters: int
 
 
-def load(config: Any, folder: str | None, precision: str, device: str, attention: str | None = None) -> tuple[Any, str]:
-    """A model in evaluation mode, and where its weights come from.
+def load(
+    config: Any, folder: str | None, precision: str, device: str, attention: str | None = None, *, longest: int = 0
+) -> tuple[Any, str]:
+    """A model in evaluation mode with a head for one number, and where its weights come from; its head may be new.
 
     Args:
         config: a transformers configuration.
-        folder: a folder or hub id whose safetensors are used if they are at hand, or None.
+        folder: a folder whose safetensors are used if they are at hand, or None.
         precision: fp32 or bf16.
         device: cpu or cuda.
         attention: the attention implementation, sdpa or eager; None for the best that the family has.
+        longest: tokens of the longest input that it will be run on.
 
     Raises:
         NoRoom: it does not fit in memory.
-        Mistake: the folder holds weights, and they cannot be loaded.
+        Mistake: the folder holds weights that cannot be loaded or are another model's, or it reads fewer tokens.
     """
     import torch
-    import transformers
     from safetensors import SafetensorError
 
-    auto = getattr(transformers, AUTO)
+    name = config.name_or_path or folder or f"a model of type {config.model_type}"
     # transformers writes the attention implementation into the configuration, and models must not share it.
     config = copy.deepcopy(config)
     config.num_labels = 1
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     try:
         if folder and weights_in(Path(folder)):
-            options = {"use_safetensors": True, "trust_remote_code": False, "local_files_only": True}
-            model = auto.from_pretrained(folder, config=config, dtype=dtype, attn_implementation=attention, **options)
+            model, _ = load_weights(AUTO, config, Path(folder), name, dtype=dtype, attention=attention)
             weights = "real"
         else:
-            with torch.device("meta"):
-                model = auto.from_config(config, dtype=dtype, attn_implementation=attention)
-            check_room(sum(math.prod(p.shape) for p in model.parameters()) * BYTES[precision], device)
-            model = model.to_empty(device=device)
-            _fill(model)
+            model = _random(config, dtype, attention, device)
             weights = "random: latency depends on the architecture, not on the values"
+        require_positions(model, longest, name, f"and it is to be timed on {longest}")
         return model.eval().to(device), weights
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise NoRoom(f"the model does not fit in memory ({first_line(error)})") from None
@@ -87,12 +88,29 @@ def load(config: Any, folder: str | None, precision: str, device: str, attention
         raise Mistake(f"{what} cannot be loaded ({first_line(error)}): check the folder.") from None
 
 
+def _random(config: Any, dtype: Any, attention: str | None, device: str) -> Any:
+    """A model without a file; NoRoom before memory is taken where it is too short."""
+    import torch
+    import transformers
+
+    auto = getattr(transformers, AUTO)
+    with torch.device("meta"):
+        model = auto.from_config(config, dtype=dtype, attn_implementation=attention)
+    check_room(sum(math.prod(p.shape) for p in model.parameters()) * dtype.itemsize, device)
+    model = model.to_empty(device=device)
+    _fill(model)
+    return model
+
+
 def weights_folder(model: str, revision: str | None, mirror: Path | None) -> str | None:
     """Where safetensors are at hand: the model's own folder, the mirror, the hub's cache. Nothing is downloaded."""
-    name, own = split_id(model)
-    folders = [Path(model)] if Path(model).is_dir() else [mirror / name] if mirror else []
-    with contextlib.suppress(Mistake):  # neither a folder nor an id
-        folders += filter(None, [] if Path(model).is_dir() else [Repository(name, revision or own).cached()])
+    found = parse_model(model)
+    if found.folder:
+        folders = [found.folder]
+    else:
+        folders = [mirror / found.id] if mirror else []
+        with contextlib.suppress(Mistake):  # no id
+            folders += filter(None, [Repository(found.id, revision or found.revision).cached()])
     return next((str(folder) for folder in folders if weights_in(folder)), None)
 
 
@@ -114,6 +132,12 @@ def timed(model: Any, weights: str, batch: int, lengths: Iterable[int], device: 
     return Timed(run, weights, sum(p.numel() for p in model.parameters()))
 
 
+def longest_of(texts: Sequence[tuple[str, str]], tokenizer: Callable[..., Any]) -> int:
+    """Tokens of the longest example, as `tokenized` cuts it."""
+    first, second = zip(*texts, strict=True)
+    return max(map(len, tokenizer(first, second, truncation=True, max_length=LONGEST)["input_ids"]))
+
+
 def tokenized(
     model: Any,
     weights: str,
@@ -130,7 +154,7 @@ def tokenized(
 
     def run(index: int) -> Any:
         start = time.perf_counter()
-        batch = tokenizer(*texts[index], truncation=True, max_length=512, return_tensors="pt")
+        batch = tokenizer(*texts[index], truncation=True, max_length=LONGEST, return_tensors="pt")
         batch = {name: tensor.to(device) for name, tensor in batch.items() if name in accepted}
         spent.append(time.perf_counter() - start)
         with torch.inference_mode():

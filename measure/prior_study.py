@@ -6,7 +6,6 @@ Every number is kept at the precision of the study's own files. What they say of
 samples per second / steps per second, the epochs are recorded, and the vocabulary tells cased models from uncased.
 """
 
-import argparse
 import json
 import math
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.claims import Role
+from judge.commandline import Parser, as_path
 from judge.evidence import SCHEMA, Dataset, Evidence, Host, Measurement, Model, RecipeUsed, write_evidence
 from judge.files import Mistake
 from measure.host import SUITE_VERSION
@@ -144,9 +144,9 @@ def _batch_size(samples: int, mean: float) -> int:
 
 def main(arguments: list[str]) -> int:
     """Convert one file; 0, or 2 with a sentence on stderr where that cannot be."""
-    parser = argparse.ArgumentParser(prog="python -m measure.prior_study", description=__doc__.splitlines()[0])
-    parser.add_argument("results", type=Path, help="the study's raw results, a JSON file")
-    parser.add_argument("evidence", type=Path, help="the evidence file to write")
+    parser = Parser(prog="python -m measure.prior_study", description=__doc__.splitlines()[0])
+    parser.add_argument("results", type=as_path, help="the study's raw results, a JSON file")
+    parser.add_argument("evidence", type=as_path, help="the evidence file to write")
     parser.add_argument("--created", required=True, metavar="DATE", help="ISO date to write into the file")
     options = parser.parse_args(arguments)
     try:
@@ -165,7 +165,7 @@ def main(arguments: list[str]) -> int:
 
 def _raw(path: Path) -> dict[str, Any]:
     try:
-        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise Mistake(f"{path} cannot be read ({error.strerror}): check the name.") from None
     return raw

@@ -1,5 +1,6 @@
 """How a model is fine-tuned: the values of baselines/recipes.json for one task and model, whole and typed."""
 
+import math
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
@@ -33,6 +34,10 @@ class Recipe:
     n_best: int | None = None
     max_answer_length: int | None = None
 
+    def steps(self, rows: int) -> int:
+        """How many optimiser steps it takes on so many training examples: windows where questions are answered."""
+        return steps_of(rows, self.batch_size, self.epochs)
+
     def values(self) -> dict[str, Any]:
         """The values that are set, by name, as evidence records them."""
         return {name: value for name, value in asdict(self).items() if value is not None}
@@ -47,6 +52,11 @@ class Protocol:
     seeds: tuple[int, ...]
     lower_case: bool
     precision: str
+
+
+def steps_of(rows: int, batch_size: int, epochs: int) -> int:
+    """The optimiser steps of a whole run: the last batch of an epoch may be smaller than the others."""
+    return math.ceil(rows / batch_size) * epochs
 
 
 def protocol_of(baselines: Baselines, name: RecipeName, task: FineTuned, role: Role) -> Protocol:

@@ -102,7 +102,7 @@ class Rehearsal(Request):
         """The folder with miniatures and made data, laid out like the hub; made where missing, once for all."""
         store = Store(self.store)
         folder = store.folder / "made" / str(FORM)
-        with store.lock(f"made-{FORM}"), store.writing():
+        with store.lock(f"made-{FORM}", "the rehearsal's miniatures"), store.writing():
             if not folder.is_dir():
                 folder.parent.mkdir(exist_ok=True)
                 draft = store.temporary(f"made-{FORM}")

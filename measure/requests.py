@@ -1,6 +1,5 @@
 """Which fine-tuning runs a set of options asks for: models, data and recipe put together into jobs."""
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from judge.claims import ROLE_NAMES, Role
 from judge.files import Mistake
 from measure.hub import Absent, Files, find_model, find_split, find_task
 from measure.jobs import Job
+from measure.modelfiles import CONFIG, read_json
 from measure.recipe import Protocol, protocol_of
 from measure.tasks import TASKS, FineTuned
 
@@ -204,7 +204,7 @@ def parse_seeds(text: str | None) -> int | tuple[int, ...] | None:
 def _check_architecture(files: Files, expected: Mapping[str, object]) -> None:
     """A folder that is called as the paper's model must hold a model of that shape."""
     try:
-        config = dict(json.loads((files.folder / "config.json").read_text(encoding="utf-8")))
+        config = dict(read_json(files.folder / CONFIG))
     except (OSError, ValueError, TypeError):
         raise Mistake(f"{files.folder}/config.json is no JSON: download {files.id} again.") from None
     for name, value in expected.items():

@@ -21,8 +21,10 @@ from pydantic import Field, ValidationError, field_validator
 from judge.claims import Text
 from judge.evidence import Host, Plain
 from judge.files import Mistake, Record, pretty
+from measure.recipe import steps_of
 
-SCHEMA = 1
+# 2 came with `rows`. Records of schema 1 do not say how many steps there had to be, so their jobs are run again.
+SCHEMA = 2
 RESULT, PREDICTIONS, CHECKPOINT = "result.json", "predictions.json.gz", "checkpoint"
 # Never stored: they are pickles, which can run code when they are read.
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"}
@@ -35,8 +37,9 @@ class Damaged(Exception):
 class Provenance(Record):
     """Where and how a job ran.
 
-    `created` is the ISO 8601 time at which it ended, `duration_s` is in seconds, `steps` are optimiser steps,
-    `micro_batch` is in examples, `peak_memory_gib` is the accelerator's, None on a CPU.
+    `created` is the ISO 8601 time at which it ended, `duration_s` is in seconds, `rows` are training examples (windows
+    where questions are answered), `steps` are optimiser steps, `micro_batch` is in examples, `peak_memory_gib` is the
+    accelerator's, None on a CPU.
     """
 
     host: Host
@@ -45,6 +48,7 @@ class Provenance(Record):
     commit: str | None = None
     created: Text
     duration_s: float
+    rows: int
     steps: int
     micro_batch: int
     device: Text
@@ -91,6 +95,23 @@ class Result(Record):
     digest: str = ""
 
 
+def check_steps(result: Result) -> None:
+    """Hold the steps of a job against its recipe: with fewer it has not seen all of the data that it was to learn from.
+
+    Raises:
+        Damaged: it took another number of optimiser steps than the recipe gives, or its record does not say what that
+            is.
+    """
+    batch, epochs = (result.job.get(f"recipe.{name}") for name in ("batch_size", "epochs"))
+    rows, steps = result.provenance.rows, result.provenance.steps
+    if not (type(batch) is int and batch > 0 and type(epochs) is int):
+        raise Damaged("its record lacks recipe.batch_size or recipe.epochs")
+    if steps != (expected := steps_of(rows, batch, epochs)):
+        raise Damaged(
+            f"it took {steps:,} steps, and {rows:,} examples in batches of {batch} for {epochs} epochs are {expected:,}"
+        )
+
+
 def write_folder(
     folder: Path,
     result: Result,
@@ -131,7 +152,8 @@ def read_result(folder: Path) -> Result:
     """The record in a job's folder.
 
     Raises:
-        Damaged: it is not what was stored, by so much as a digit, or is another job's than the folder is named after.
+        Damaged: it is not what was stored, by so much as a digit, is another job's than the folder is named after, or
+            is of a job that did not take the steps of its recipe.
         Mistake: it is whole, and of a newer schema than this suite's.
     """
     content = _read(folder / RESULT)
@@ -141,6 +163,8 @@ def read_result(folder: Path) -> Result:
     if raw.get("digest") != _digest(raw):
         raise Damaged(f"{RESULT} does not have the digest that it records")
     schema = raw.get("schema")
+    if isinstance(schema, int) and schema < SCHEMA:
+        raise Damaged(f"{RESULT} has schema {schema}, which does not say how many steps the job had to take")
     if isinstance(schema, int) and schema > SCHEMA:
         raise Mistake(
             f"{folder / RESULT} has schema {schema}, and this suite reads up to {SCHEMA}: update the suite, or give "
@@ -152,6 +176,7 @@ def read_result(folder: Path) -> Result:
         raise Damaged(f"{RESULT} is no record of this suite's") from None
     if result.key != folder.name:
         raise Damaged(f"{RESULT} is the record of job {result.key}")
+    check_steps(result)
     return result
 
 

@@ -14,16 +14,18 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from judge.files import Mistake
-from measure.cachefolder import KEY, CacheFolder, checked, default_cache, erase, listed
+from measure.cachefolder import KEY, CacheFolder, checked, default_cache, erase, listed, to_stderr
+from measure.launchers import RULE
 from measure.results import (
     CHECKPOINT,
     Damaged,
     Result,
+    check_steps,
     flush_folder,
     read_predictions,
     read_result,
@@ -37,8 +39,8 @@ __all__ = ["Store", "default_cache"]
 class Store(CacheFolder):
     """The finished jobs in a folder. `remarks` collects, in sentences, what was found damaged or not replaced."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, on_wait: Callable[[str], None] = to_stderr) -> None:
+        super().__init__(folder, on_wait)
         self.remarks: list[str] = []
 
     def find(self, key: str) -> Result | None:
@@ -110,9 +112,15 @@ class Store(CacheFolder):
                 than copied. Pickles, as training_args.bin, are left out.
 
         Raises:
-            Mistake: the disk is full, or the folder cannot be written to. Nothing is in jobs/ then, and the work
-                folder stays.
+            Mistake: the job did not take the steps of its recipe, the disk is full, or the folder cannot be written
+                to. Nothing is in jobs/ then, and the work folder stays.
         """
+        try:
+            check_steps(result)
+        except Damaged as damage:
+            raise Mistake(
+                f"the job {result.key} is not kept ({damage}): run it again, {RULE}, and report it if it happens twice."
+            ) from None
         work = self.folder / "work" / checked(result.key)
         with self.lock(result.key), self.writing():
             kept = self.find(result.key)

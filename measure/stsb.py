@@ -1,12 +1,13 @@
 """STS-B's development set, on which the paper timed its models: the lengths of its pairs, and the pairs themselves."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from judge.files import Mistake, first_line
+from judge.files import Mistake
 from measure.hub import find_config
+from measure.tokenizer import load_tokenizer as tokenizer_in
 
 CONFIG, SPLIT = "stsb", "validation"
 EXAMPLES = 1500
@@ -19,7 +20,8 @@ def length_counts(baselines: Path) -> dict[int, int]:
         Mistake: the counts are not those of 1,500 pairs.
     """
     path = baselines / "stsb-lengths.json"
-    counts = {int(length): int(count) for length, count in json.loads(path.read_text())["counts"].items()}
+    raw = json.loads(path.read_text(encoding="utf-8-sig"))["counts"]
+    counts = {int(length): int(count) for length, count in raw.items()}
     if sum(counts.values()) != EXAMPLES:
         raise Mistake(f"{path}, /counts: they add up to {sum(counts.values())}, not to {EXAMPLES} pairs: correct them.")
     return counts
@@ -47,23 +49,14 @@ def load_pairs(files: Sequence[Path], rows: int = EXAMPLES, limit: int | None = 
     return found[:limit]
 
 
-def load_tokenizer(model: str, mirror: Path | None, revision: str | None = None) -> Callable[..., Any]:
+def load_tokenizer(model: str, mirror: Path | None, revision: str | None = None) -> Any:
     """The tokenizer of a model: from its own folder, the mirror, the hub's cache or the hub.
 
     Raises:
         Absent: none of them holds one.
         Mistake: there is no such model, it has code of its own, or the files are broken.
     """
-    folder = find_config(model, revision, mirror, tokenizer=True).folder
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer: Callable[..., Any] = AutoTokenizer.from_pretrained(
-            str(folder), local_files_only=True, trust_remote_code=False
-        )
-    except Exception as error:  # the tokenizers library raises no class of its own
-        raise Mistake(f"the tokenizer of {model} cannot be loaded ({first_line(error)}): save it again.") from None
-    return tokenizer
+    return tokenizer_in(find_config(model, revision, mirror, tokenizer=True).folder, model)
 
 
 def _rows(parquet: Any, file: Path) -> list[tuple[str, str]]:

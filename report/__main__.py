@@ -4,12 +4,12 @@ import argparse
 import io
 import os
 import sys
-from pathlib import Path
 
-from judge.files import Mistake, read, require_utf8
-from judge.verdicts import SCHEMA, VerdictFile
+from judge.commandline import Parser, as_path
+from judge.files import Mistake, require_utf8
 from report.badges import write_badges
 from report.commands import add_commands
+from report.given import read_verdicts, require_no_evidence
 from report.page.command import add_render
 from report.summary import summary
 
@@ -52,17 +52,15 @@ def main(arguments: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        prog="python -m report", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw
-    )
+    parser = Parser(prog="python -m report", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, description in (("badges", BADGES), ("summary", SUMMARY)):
         command = commands.add_parser(
             name, help=description.splitlines()[0], description=description, formatter_class=raw
         )
-        command.add_argument("results", type=Path, metavar="RESULTS", help="verdicts.json of a run of the suite")
+        command.add_argument("results", type=as_path, metavar="RESULTS", help="verdicts.json of a run, or its folder")
     commands.choices["badges"].add_argument(
-        "folder", type=Path, metavar="FOLDER", help="where the badges lie; made where it is missing"
+        "folder", type=as_path, metavar="FOLDER", help="where the badges lie; made where it is missing"
     )
     commands.choices["badges"].set_defaults(run=_badges)
     commands.choices["summary"].set_defaults(run=_summary)
@@ -72,12 +70,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _summary(options: argparse.Namespace) -> tuple[str, int]:
-    return summary(read(VerdictFile, options.results, schema=SCHEMA)), 0
+    return summary(read_verdicts(options.results)), 0
 
 
 def _badges(options: argparse.Namespace) -> tuple[str, int]:
     folder = options.folder
-    made, kept, unlisted = write_badges(read(VerdictFile, options.results, schema=SCHEMA), folder)
+    require_no_evidence(folder, "badges")
+    made, kept, unlisted = write_badges(read_verdicts(options.results), folder)
     said = f"{folder}: {len(made)} badges written, {len(kept)} kept with the verdicts of earlier runs\n"
     if unlisted:
         said += f"not in the verdicts, but still there and in the total: {', '.join(unlisted)}\n"

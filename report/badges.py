@@ -15,7 +15,8 @@ from pydantic import Field
 
 from judge.claims import Basis
 from judge.files import Mistake, Record, pretty, read, write
-from judge.verdicts import Outcome, Verdict, VerdictFile
+from judge.verdicts import OWN_PAIR, REHEARSAL, Outcome, Verdict, VerdictFile
+from report.whose import require_the_papers_pair
 
 SCHEMA = 1
 INDEX = "index.json"
@@ -24,7 +25,7 @@ TOTAL_LABEL = "DistilBERT claims"
 LONGEST_LABEL = 50
 # Verdicts under these marks are not the paper's: teacher and student were trained unlike, the models were miniatures or
 # the user's own, or the value alone decided.
-WITHHOLDING = ("unlike recipes", "rehearsal", "by side", "own pair")
+WITHHOLDING = ("unlike recipes", REHEARSAL, "by side", OWN_PAIR)
 ID = r"^[a-z0-9]+(\.[a-z0-9_]+)+$"
 
 
@@ -92,8 +93,10 @@ def write_badges(file: VerdictFile, folder: Path) -> Written:
     """Write the badges of a verdicts file into a folder, and the total of all badges there.
 
     Raises:
-        Mistake: an id is none, badgepy is absent, or the folder is not one of badges or cannot be written to.
+        Mistake: the verdicts are about another pair than the paper's, an id is none, badgepy is absent, or the folder
+            is not one of badges or cannot be written to.
     """
+    require_the_papers_pair(file, "use `python -m report pair RESULTS FOLDER NAME` for badges of your own pair")
     for name in file.verdicts:
         _check_id(name)
     _library()

@@ -1,13 +1,12 @@
 """`python -m report check`: is a file whole, unedited, and what the baselines say it should be? A line per finding."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from judge.baselines import Baselines
-from judge.evidence import SCHEMA_WITHOUT_DIGESTS, Evidence, digest, evidence_files, read_evidence
-from judge.files import Mistake, read
+from judge.evidence import SCHEMA_WITHOUT_DIGESTS, Evidence, digest, evidence_files, read_evidence, write_digests
+from judge.files import Mistake, contents, read
 from judge.pool import Pool
 from judge.verdicts import SCHEMA, VerdictFile
 from report.badges import plain, shortened
@@ -18,12 +17,13 @@ from report.findings import Finding, remark, wrong
 LONGEST_LINE = 500
 
 
-def check(given: Sequence[Path], baselines: Baselines) -> list[Finding]:
+def check(given: Sequence[Path], baselines: Baselines, *, add_digests: bool = False) -> list[Finding]:
     """Everything to say about these files, in the order given; whatever is wrong with one, the others are looked at.
 
     Args:
         given: evidence files and verdicts.json files, and folders of them.
         baselines: what they are held against.
+        add_digests: whether to write digests into evidence that has none.
     """
     findings: list[Finding] = []
     evidence: dict[str, Evidence] = {}
@@ -33,12 +33,15 @@ def check(given: Sequence[Path], baselines: Baselines) -> list[Finding]:
             if _kind(path) == "verdicts":
                 verdicts[str(path)] = read(VerdictFile, path, schema=SCHEMA)
             else:
+                if add_digests and write_digests(path):
+                    findings.append(remark(str(path), "digests were written into it, as it had none"))
                 evidence[str(path)] = read_evidence(path)
         except Mistake as mistake:
             findings.append(wrong("", str(mistake)))
     for name, record in evidence.items():
         if record.schema_ <= SCHEMA_WITHOUT_DIGESTS:
-            findings.append(remark(name, "it was recorded before files carried digests, so that edits go unnoticed"))
+            what = "it was recorded before files carried digests, so that edits go unnoticed: --write-digests adds them"
+            findings.append(remark(name, what))
         findings += evidence_findings(name, record, baselines)
     findings += _conflicts(evidence)
     digests = {digest(record): name for name, record in evidence.items()}
@@ -72,15 +75,12 @@ def _files(given: Sequence[Path], findings: list[Finding]) -> list[Path]:
 
 def _kind(path: Path) -> Literal["evidence", "verdicts"]:
     """What a file is, by what it holds; whatever is neither is read as evidence, which says what is wrong with it."""
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return "evidence"
-    if not isinstance(raw, dict) or ("verdicts" in raw) == ("measurements" in raw):
-        if isinstance(raw, dict) and "schema" in raw:
-            raise Mistake(f"{path} holds neither measurements nor verdicts: give evidence, or verdicts.json of a run.")
-        return "evidence"
-    return "verdicts" if "verdicts" in raw else "evidence"
+    found = contents(path)
+    if found == ["verdicts"]:
+        return "verdicts"
+    if found not in (None, ["evidence"]):
+        raise Mistake(f"{path} holds neither measurements nor verdicts: give evidence, or verdicts.json of a run.")
+    return "evidence"
 
 
 def _conflicts(evidence: Mapping[str, Evidence]) -> Iterator[Finding]:

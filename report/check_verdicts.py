@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from judge.baselines import Baselines
 from judge.checks import listed
 from judge.claims import Claim
-from judge.verdicts import Outcome, Verdict, VerdictFile, agrees
+from judge.verdicts import OWN_PAIR, Outcome, Verdict, VerdictFile, agrees
 from report.badges import WITHHOLDING
 from report.findings import Finding, remark, wrong
 
@@ -27,6 +27,7 @@ def verdict_findings(
         yield wrong(
             name, f"paper.json was another edition ({file.paper_sha256[:12]}) when this was judged: judge again"
         )
+    yield from _about(name, file, baselines)
     missing = [claim for claim in baselines.claims if claim not in file.verdicts]
     if missing:
         yield wrong(name, f"it lacks {listed(missing)}: judge again")
@@ -49,6 +50,17 @@ def verdict_findings(
         yield remark(name, f"marked verdicts, which make no badge: {said}")
 
 
+def _about(name: str, file: VerdictFile, baselines: Baselines) -> Iterator[Finding]:
+    """Whether all of it is about the paper and the pair that it says."""
+    if file.subject is None:
+        return
+    if file.subject.paper != baselines.paper.reference:
+        yield wrong(name, f"it is about {file.subject.paper}, and baselines/ about {baselines.paper.reference}")
+    others = [] if file.subject.own else file.marked(OWN_PAIR)
+    if others:
+        yield wrong(name, f"it is about {file.subject}, and {listed(others)} about another pair: judge again")
+
+
 def _numbers(verdict: Verdict) -> Iterator[str]:
     numbers = [verdict.value, verdict.published, verdict.margin, verdict.level, verdict.precision]
     numbers += [*(verdict.interval or ()), *verdict.bounds]
@@ -66,7 +78,7 @@ def _printed(verdict: Verdict, claim: Claim) -> Iterator[str]:
     """What a verdict repeats of its claim; for a pair of somebody's own the rule is read as the data say."""
     if not verdict.rule:
         return
-    own = "own pair" in verdict.marks and claim.any_pair is not None
+    own = OWN_PAIR in verdict.marks and claim.any_pair is not None
     rule = claim.any_pair.rule if own and claim.any_pair else claim.rule
     said = (verdict.published, verdict.margin, verdict.rule)
     if said != (claim.published, claim.margin.value, rule):

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from judge.baselines import load_baselines
+from judge.commandline import Parser, as_path
 from judge.evidence import evidence_files
-from judge.files import Mistake, read
-from judge.verdicts import SCHEMA, VerdictFile
+from judge.files import Mistake
 from report.badges import plain, shortened
 from report.check import check, lines
 from report.compare import comparison, words_changed
+from report.given import read_verdicts, require_no_evidence
 from report.merge import merge
 from report.pair import write_pair_badges
 
@@ -38,9 +39,12 @@ pinned data sets and models, values of the recipe that it names (baselines/recip
 disagree. Verdicts: the edition of baselines/paper.json, claims that are missing, words that do not follow from the
 numbers beside them, and, where evidence is given too, whether it is the evidence that was judged. A line that begins
 with "remark" is nothing wrong: unlike recipes of teacher and student, or a model without a revision. A FILE may be a
-folder."""
+folder.
+
+Evidence that was written by hand has no digests: --write-digests adds them, and changes no file that has some."""
 CHECK_EXAMPLES = """examples:
   python -m report check evidence
+  python -m report check --write-digests mine.json
   python -m report check evidence results/verdicts.json
 
 exit codes:
@@ -51,10 +55,11 @@ COMPARE = """Say which verdicts changed from BEFORE to AFTER and why, as Markdow
 
 A verdict changes with its rule (printed number, margin, bounds, reading), its evidence, its number, its marks, or
 because it was newly run or is no longer run; host and versions are named where they differ. Whatever the files say is
-shown as text, in at most 60,000 characters. If nothing changed, that is one sentence."""
+shown as text, in at most 60,000 characters. If nothing changed, that is one sentence. BEFORE and AFTER are each
+verdicts.json of a run, or its folder."""
 COMPARE_EXAMPLES = """examples:
   python -m report compare before/verdicts.json after/verdicts.json > body.md
-  python -m report compare --fail before/verdicts.json after/verdicts.json
+  python -m report compare --fail before after
 
 exit codes:
   0  printed, whatever changed
@@ -62,12 +67,13 @@ exit codes:
   2  BEFORE or AFTER cannot be read, and one sentence says why"""
 PAIR = """Write badges for a teacher and student of your own into FOLDER.
 
-RESULTS is verdicts.json of a run with --student or --teacher. Each badge bears NAME and says what was measured, as in
-"my-model | 39.7 % fewer parameters": it is about your models, and none of it is a verdict on the paper. There is one
-for each claim that says something about any pair and was judged: a JSON file for a badge server and an SVG."""
+RESULTS is verdicts.json of a run with --student or --teacher, or its folder. Each badge bears NAME and says what was
+measured, as in "my-model | 39.7 % fewer parameters": it is about your models, and none of it is a verdict on the paper.
+There is one for each claim that says something about any pair and was judged: a JSON file for a badge server and an
+SVG."""
 PAIR_EXAMPLES = """examples:
   pytest claims/test_size.py claims/test_speed.py --student my-model
-  python -m report pair results/verdicts.json badges my-model
+  python -m report pair results/my-model badges my-model
 
 exit codes:
   0  written
@@ -81,7 +87,7 @@ TEXTS = {
 }
 
 
-def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_commands(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add merge, check, compare and pair; each sets `run`, which takes the options and returns text and exit code."""
     made = {
         name: commands.add_parser(
@@ -95,18 +101,21 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     }
     _arguments(made["merge"], _merge, out="where it goes: a .json file, or a folder")
     _arguments(made["check"], _check)
+    made["check"].add_argument(
+        "--write-digests", action="store_true", help="write digests into evidence that has none, as by hand"
+    )
     for name in ("merge", "check"):
-        made[name].add_argument("files", type=Path, nargs="+", metavar="FILE", help="a file, or a folder of them")
-    _arguments(made["compare"], _compare, before="verdicts.json of the earlier run", after="that of the later one")
+        made[name].add_argument("files", type=as_path, nargs="+", metavar="FILE", help="a file, or a folder of them")
+    _arguments(made["compare"], _compare, before="verdicts of the earlier run", after="those of the later one")
     made["compare"].add_argument("--fail", action="store_true", help="exit with 1 if a verdict changed")
-    _arguments(made["pair"], _pair, results="verdicts.json of the run", folder="where the badges go")
+    _arguments(made["pair"], _pair, results="verdicts.json of the run, or its folder", folder="where the badges go")
     made["pair"].add_argument("name", metavar="NAME", help="what the badges call your model")
 
 
 def _arguments(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], Said], **paths: str) -> None:
     parser.set_defaults(run=run)
     for name, said in paths.items():
-        parser.add_argument(name, type=Path, metavar=name.upper(), help=said)
+        parser.add_argument(name, type=as_path, metavar=name.upper(), help=said)
 
 
 def _merge(options: argparse.Namespace) -> Said:
@@ -114,7 +123,7 @@ def _merge(options: argparse.Namespace) -> Said:
 
 
 def _check(options: argparse.Namespace) -> Said:
-    findings = check(options.files, load_baselines(BASELINES))
+    findings = check(options.files, load_baselines(BASELINES), add_digests=options.write_digests)
     text = "".join(f"{line}\n" for line in lines(findings, _count(options.files)))
     return text, int(any(finding.wrong for finding in findings))
 
@@ -128,12 +137,13 @@ def _count(given: list[Path]) -> int:
 
 
 def _compare(options: argparse.Namespace) -> Said:
-    before, after = (read(VerdictFile, path, schema=SCHEMA) for path in (options.before, options.after))
+    before, after = (read_verdicts(given) for given in (options.before, options.after))
     return comparison(before, after), int(options.fail and words_changed(before, after) > 0)
 
 
 def _pair(options: argparse.Namespace) -> Said:
-    names = write_pair_badges(read(VerdictFile, options.results, schema=SCHEMA), options.folder, options.name)
+    require_no_evidence(options.folder, "badges")
+    names = write_pair_badges(read_verdicts(options.results), options.folder, options.name)
     return f"{options.folder}: {len(names)} badges of {_line(options.name)} written: {', '.join(names)}\n", 0
 
 

@@ -8,6 +8,7 @@ from judge.verdicts import Outcome, Verdict, VerdictFile
 from report.badges import LOOKS, WORST_FIRST
 from report.message import bound, measured, number
 from report.summary import escaped
+from report.whose import require_same_pair
 
 # The text of a pull request holds 65,536 characters; the rest is for whoever writes around it.
 LIMIT = 60_000
@@ -49,8 +50,9 @@ def comparison(before: VerdictFile, after: VerdictFile, limit: int = LIMIT) -> s
     """The Markdown: verdicts that changed, then numbers and marks that changed without one, then the two runs.
 
     Raises:
-        Mistake: a verdict's numbers cannot be shown.
+        Mistake: a verdict's numbers cannot be shown, or the two are about different pairs.
     """
+    require_same_pair(before, after, ("BEFORE", "AFTER"))
     found = changes(before, after)
     if not found:
         return UNCHANGED
@@ -206,6 +208,7 @@ def _runs(before: VerdictFile, after: VerdictFile) -> str:
 
 def _about(file: VerdictFile) -> Mapping[str, str]:
     return {
+        **({"about": str(file.subject)} if file.subject else {}),
         "suite": file.suite_version,
         "commit": file.commit or "unknown",
         "paper.json": file.paper_sha256[:12],

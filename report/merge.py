@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from judge.evidence import SCHEMA, Evidence, Host, Measurement, evidence_files, read_evidence, write_evidence
-from judge.files import Mistake
+from judge.files import Mistake, json_files
 from judge.pool import Pool
 
 LONGEST_NAME = 48
@@ -171,7 +171,7 @@ def _present(out: Path) -> list[Path]:
     """What lies at `out` already."""
     if out.suffix == ".json":
         return [out] if out.exists() else []
-    return sorted(out.glob("*.json")) if out.is_dir() else []
+    return json_files(out) if out.is_dir() else []
 
 
 def _places(out: Path, groups: Sequence[Sequence[Named]]) -> list[tuple[Path, Sequence[Named]]]:

@@ -5,14 +5,15 @@ the left side names the model and the right side the number, whose sign and colo
 promises.
 """
 
+import json
 from pathlib import Path
 
 from judge.files import Mistake, write
-from judge.verdicts import Outcome, Verdict, VerdictFile
+from judge.verdicts import OWN_PAIR, Outcome, Verdict, VerdictFile
 from report.badges import LONGEST_LABEL, LOOKS, WITHHOLDING, Badge, endpoint, plain, shortened, svg
 from report.message import number
+from report.whose import require_one_pair
 
-OWN = "own pair"
 # What a claim about any pair is in two or three words; {} is the number with its unit.
 PHRASES = {
     "size.reduction": "{} fewer parameters",
@@ -36,16 +37,18 @@ def write_pair_badges(file: VerdictFile, folder: Path, name: str) -> list[str]:
 
     Raises:
         Mistake: the file holds no verdict on a pair of somebody's own, `name` says nothing, badgepy is absent, or the
-            folder cannot be written to.
+            folder holds badges of something else or cannot be written to.
     """
     if not plain(name):
         raise Mistake("NAME says nothing: give what the badges shall call your model.")
+    require_one_pair(file)
     judged = [verdict for key, verdict in sorted(file.verdicts.items()) if key in PHRASES and _shown(verdict, key)]
     if not judged:
         raise Mistake(
             "RESULTS holds no verdict on a pair of your own: run `pytest claims/ --student MODEL` first, and give its "
             "verdicts.json."
         )
+    _check_whose(folder, name)
     for verdict in judged:
         try:
             drawn = pair_badge(verdict, name)
@@ -65,8 +68,24 @@ def pair_badge(verdict: Verdict, name: str) -> Badge:
     return Badge(shortened(label, LONGEST_LABEL), f"{symbol} {said}", verdict.verdict, label)
 
 
+def _check_whose(folder: Path, name: str) -> None:
+    """Refuse a folder with badges that bear another name: those that are not written now would stay beside these."""
+    for key in PHRASES:
+        try:
+            label = json.loads((folder / f"{key}.json").read_text(encoding="utf-8-sig"))["label"]
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, KeyError, TypeError):
+            label = "something else"
+        if label != shortened(plain(name), LONGEST_LABEL):
+            raise Mistake(
+                f"{folder / key}.json is a badge of {plain(str(label))!r}, and these are badges of {plain(name)!r}: "
+                "give a folder of their own."
+            )
+
+
 def _shown(verdict: Verdict, key: str) -> bool:
     """Whether it is about an own pair, was judged, and carries no mark that withholds it for another reason."""
-    others = [mark for mark in verdict.marks if mark in WITHHOLDING and mark != OWN]
+    others = [mark for mark in verdict.marks if mark in WITHHOLDING and mark != OWN_PAIR]
     judged = verdict.verdict not in (Outcome.NOT_RUN, Outcome.ERROR) and verdict.value is not None
-    return OWN in verdict.marks and judged and not others and verdict.id == key
+    return OWN_PAIR in verdict.marks and judged and not others and verdict.id == key

@@ -6,15 +6,17 @@ The first file is what this suite recorded on a machine of ours, judged; the sec
 only says whether README.md is up to date.
 """
 
-import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from judge.files import Mistake, read, write
-from judge.verdicts import SCHEMA, Outcome, Verdict, VerdictFile
+from judge.commandline import Parser, as_path
+from judge.files import Mistake, write
+from judge.verdicts import Outcome, Verdict
+from report.given import read_verdicts
 from report.message import measured, number, settle
 from report.table import BASES, counts
+from report.whose import require_the_papers_pair
 
 BEGIN, END = "<!-- verdicts: begin -->", "<!-- verdicts: end -->"
 HEADLINES = (
@@ -87,23 +89,40 @@ def _cell(verdict: Verdict) -> str:
     return "; ".join([", ".join(said), *(part for part in tail if part)])
 
 
+def _of_the_paper(path: Path) -> Verdicts:
+    file = read_verdicts(path)
+    require_the_papers_pair(file, "judge the evidence without --student and --teacher", str(path))
+    return file.verdicts
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Mistake(f"{path} cannot be read ({error.strerror}): run this in the project's folder.") from None
+
+
 def main(arguments: list[str]) -> int:
     """Write or check README.md; 0, 1 where it is out of date, 2 with a sentence where that cannot be told."""
-    parser = argparse.ArgumentParser(prog="python -m report.readme", description=__doc__.splitlines()[0])
-    parser.add_argument("here", type=Path, help="verdicts.json of a run with --evidence evidence/cpu.json")
-    parser.add_argument("prior", type=Path, help="verdicts.json of a run with --evidence evidence/prior-study.json")
+    parser = Parser(prog="python -m report.readme", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "here", type=as_path, help="verdicts.json, or its folder, of a run with --evidence evidence/cpu.json"
+    )
+    parser.add_argument("prior", type=as_path, help="the same of a run with --evidence evidence/prior-study.json")
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if README.md is out of date")
     options = parser.parse_args(arguments)
     path = Path("README.md")
     try:
-        here, prior = (read(VerdictFile, file, schema=SCHEMA).verdicts for file in (options.here, options.prior))
-        old = path.read_text(encoding="utf-8")
+        here, prior = (_of_the_paper(file) for file in (options.here, options.prior))
+        if missing := [name for name, v in here.items() if v.basis == "measured" and name not in prior]:
+            raise Mistake(f"{options.prior} has no verdict on {missing[0]}: judge evidence/prior-study.json again.")
+        old = _text(path)
         new = updated(old, here, prior)
         if options.check:
             print("README.md is up to date." if new == old else "README.md is out of date: run this without --check.")
             return int(new != old)
         write(path, new)
-    except (OSError, Mistake) as error:
+    except Mistake as error:
         print(error, file=sys.stderr)
         return 2
     return 0

@@ -13,6 +13,7 @@ from judge.verdicts import Outcome, Verdict, VerdictFile
 from report.badges import LOOKS, plain, shortened
 from report.message import bound, full, measured, number, settle
 from report.table import KNOWN, totals
+from report.whose import require_one_pair
 
 # A CI service takes a mebibyte for one step and drops the whole page of a longer one.
 LIMIT = 1024 * 1024
@@ -34,8 +35,9 @@ def summary(file: VerdictFile, limit: int = LIMIT) -> str:
     """The whole page in fewer bytes of UTF-8 than `limit`, cut with a sentence where there is more.
 
     Raises:
-        Mistake: a verdict's numbers cannot be shown.
+        Mistake: a verdict's numbers cannot be shown, or are about another pair than the file is.
     """
+    require_one_pair(file)
     text, size, end = "", 0, ""
     for piece, end_of_fold in _pieces(file):
         size += len(piece.encode())
@@ -53,7 +55,8 @@ def escaped(text: str, most: int = LONGEST_CELL) -> str:
 def _pieces(file: VerdictFile) -> Iterator[Piece]:
     verdicts = list(file.verdicts.values())
     totals_ = "".join(f"- {escaped(line)}\n" for line in totals(verdicts)) or "nothing judged\n"
-    yield f"### Claims of the DistilBERT paper\n\n{totals_}\n", ""
+    own = f", asked of {file.subject.student} beside {file.subject.teacher}" if file.subject and file.own_pair else ""
+    yield f"### Claims of the DistilBERT paper{escaped(own)}\n\n{totals_}\n", ""
     known = [v for v in verdicts if v.verdict is Outcome.NOT_REPRODUCED and v.contradiction]
     rest = [v for v in verdicts if v not in known]
     for outcome in (Outcome.ERROR, Outcome.NOT_REPRODUCED, Outcome.INCONCLUSIVE):
@@ -109,6 +112,7 @@ def _needs(verdict: Verdict) -> str:
 def _run(file: VerdictFile) -> Iterator[Piece]:
     """Where the verdicts come from."""
     facts = {
+        **({"about": str(file.subject)} if file.subject else {}),
         "suite": file.suite_version,
         "commit": file.commit or "unknown",
         "paper.json": file.paper_sha256,

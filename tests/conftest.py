@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from measure.launchers import launched
 from measure.quiet import Machine
 
 FOLDER = pytest.StashKey[Path]()
@@ -38,8 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["HF_HOME"] = str(folder / "huggingface")
     # Several threads wait for each other while another process has their core, which takes ten times as long.
     os.environ["OMP_NUM_THREADS"] = "1"
-    # Progress is silent in CI, inner runs share compiled modules, and none of them is a worker of this run.
-    for name in [name for name in os.environ if name in UNSET or name.startswith("PYTEST_XDIST")]:
+    # Progress is silent in CI, inner runs share compiled modules, and none of them is a worker of this run or of a job
+    # of SLURM's.
+    for name in [name for name in os.environ if name in UNSET or name.startswith("PYTEST_XDIST") or launched(name)]:
         del os.environ[name]
     examples = 300 if config.getoption("full") else 60
     settings.register_profile("tests", max_examples=examples, deadline=None, derandomize=True)

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,8 @@ ROOT = Path(__file__).parents[1]
 LINKED = ("fixtures", "judge", "measure", "report")
 # What no inner run needs.
 LEAN = ("-p", "no:cacheprovider", "-p", "no:anyio", "-p", "no:platformdirs")
+# How pytest and Python show an exception that nobody made a sentence of. No outcome of a claim has such lines.
+CRASH = re.compile(r"^(?:INTERNALERROR>|E {3,}(?!\[)\S| *Traceback \(most recent call last\))", re.MULTILINE)
 COPIED = ("conftest.py", "pytest.ini", "baselines", "evidence")
 
 
@@ -43,13 +46,15 @@ def ask(**request: Any) -> Any:
 class Running:
     """A run of pytest in a process of its own."""
 
-    def __init__(self, folder: Path, environment: dict[str, str], arguments: tuple[str, ...]) -> None:
+    def __init__(
+        self, folder: Path, environment: dict[str, str], arguments: tuple[str, ...], cwd: Path | None = None
+    ) -> None:
         self._arguments, self._outputs = arguments, (folder / "tmp" / "stdout", folder / "tmp" / "stderr")
         self._number = ask(
             start={
                 # That the zygote has imported a plugin already means nothing here.
                 "arguments": [*LEAN, "-W", "ignore::pytest.PytestAssertRewriteWarning", *arguments],
-                "cwd": str(folder),
+                "cwd": str(cwd or folder),
                 "env": environment,
                 **{path.name: str(path) for path in self._outputs},
             }
@@ -64,14 +69,24 @@ class Running:
         """Send a signal to it and to all that it has started."""
         os.killpg(self._number, number)
 
-    def end(self, seconds: float = 240) -> subprocess.CompletedProcess[str]:
-        """Wait for its end; what takes longer is killed and raises TimeoutExpired."""
+    def end(self, seconds: float = 240, *, crash: bool = False) -> subprocess.CompletedProcess[str]:
+        """Wait for its end; what takes longer is killed and raises TimeoutExpired. `crash` says that it may crash."""
         code = self.code(seconds)
         said = [path.read_text(errors="replace") for path in self._outputs]
         if code is None:
             self.stop(signal.SIGKILL)
             raise subprocess.TimeoutExpired(self._arguments, seconds, *said)
-        return subprocess.CompletedProcess(self._arguments, code, *said)
+        return checked(subprocess.CompletedProcess(self._arguments, code, *said), crash=crash)
+
+
+def checked(done: "subprocess.CompletedProcess[str]", *, crash: bool) -> "subprocess.CompletedProcess[str]":
+    """The run itself, which must have shown no traceback unless the test brought it about.
+
+    Otherwise an exception of the suite's own would pass for the exit code 1, or the verdict "error", that is expected.
+    """
+    shown = CRASH.search(f"{done.stdout}\n{done.stderr}")
+    assert crash or not shown, f"{shown}:\n{done.stdout}{done.stderr}"
+    return done
 
 
 class Project:
@@ -91,23 +106,26 @@ class Project:
             (path / "claims").mkdir()
             (path / "claims" / "__init__.py").write_text("")
 
-    def run(self, *arguments: str, before: str = "", timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, before: str = "", timeout: float = 240, cwd: Path | None = None, crash: bool = False
+    ) -> subprocess.CompletedProcess[str]:
         """Run pytest in the copy, in a process of its own: two inner runs that import torch cannot share one.
 
-        `before` is Python that runs first, as to replace what a test cannot have.
+        `before` is Python that runs first, as to replace what a test cannot have; `cwd` another folder to run in;
+        `crash` whether the test brings about a traceback, which is a failure everywhere else.
         """
         if before:
             (self.path / "before.py").write_text(before)
             arguments = ("-p", "before", *arguments)
-        return self.start(*arguments).end(timeout)
+        return self.start(*arguments, cwd=cwd).end(timeout, crash=crash)
 
-    def start(self, *arguments: str) -> Running:
+    def start(self, *arguments: str, cwd: Path | None = None) -> Running:
         """Begin a run that the test will stop, or that others run beside."""
-        return Running(self.path, self.environment(), arguments)
+        return Running(self.path, self.environment(), arguments, cwd)
 
     def python(self, *arguments: str, timeout: float = 240, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a new Python in the copy, for what must read these variables when it is imported."""
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, *arguments],
             cwd=self.path,
             env={**self.environment(), **variables},
@@ -115,6 +133,7 @@ class Project:
             text=True,
             timeout=timeout,
         )
+        return checked(done, crash=False)
 
     def environment(self) -> dict[str, str]:
         """Variables of a process with caches and locks of its own, and without a hub."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from tests.project import ROOT
+from tests.project import ROOT, checked
 
 GITHUB = ROOT / ".github"
 # Stands for GitHub's client: it writes down what it was asked for, and how git logs in is the remote's business.
@@ -54,7 +54,7 @@ class Checkout:
         return done.stdout
 
     def run(self, script: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
-        """Run a step's script as a runner does: bash that stops at the first error."""
+        """Run a step's script as a runner does: bash that stops at the first error. Nothing in it may crash."""
         python = Path(sys.executable).parent
         known = {
             "PATH": f"{self.bin}:{python}:{os.environ['PATH']}",
@@ -69,7 +69,7 @@ class Checkout:
             "GH_TOKEN": "secret",
             "GIT_CONFIG_GLOBAL": "/dev/null",
         }
-        return subprocess.run(
+        done = subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
             cwd=cwd or self.path,
             env={**os.environ, **known, **env},
@@ -77,6 +77,7 @@ class Checkout:
             text=True,
             timeout=240,
         )
+        return checked(done, crash=False)
 
     def step(self, job: dict[str, Any], name: str, cwd: Path | None = None, **env: str) -> str:
         """Run a step of a job by its name with what it sets itself; its output. It must succeed."""

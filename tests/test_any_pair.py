@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from judge.files import Mistake
-from measure.architecture import config_in, describe
+from measure.architecture import describe
+from measure.configuration import config_in
 from measure.flops import activation_bytes, forward, shape_from
 from measure.hub import find_model
 from measure.jobs import Job

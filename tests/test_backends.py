@@ -18,8 +18,8 @@ torch = pytest.importorskip("torch", reason="running models needs torch and tran
 from judge.baselines import load_baselines  # noqa: E402
 from judge.files import Mistake  # noqa: E402
 from measure import backends, graphs, models  # noqa: E402
-from measure.architecture import pinned_config  # noqa: E402
 from measure.backends import BACKENDS, Built, Unavailable, build  # noqa: E402
+from measure.configuration import pinned_config  # noqa: E402
 from tests.project import ROOT  # noqa: E402
 
 CARDS = load_baselines(ROOT / "baselines").models
@@ -227,7 +227,7 @@ def test_a_family_without_sdpa_or_without_a_head_is_told() -> None:
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 4 TB")])
 def test_a_lack_of_memory_is_no_error_of_torchs(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    def load(*_: Any) -> None:
+    def load(*_: Any, **__: Any) -> None:
         raise error
 
     monkeypatch.setattr(models, "load", load)

@@ -270,7 +270,7 @@ BAD = {
     "missing": (None, ("exist",)),
     "broken": ("{", ("JSON",)),
     "binary": ("\udcff", ("UTF-8",)),
-    "newer": ('{"schema": 3}', ("schema 3", " 2", "update")),
+    "newer": ('{"schema": 4}', ("schema 4", " 3", "update")),
     "no schema": ("[]", ("/schema",)),
     "misspelt": (
         pretty(verdicts(verdict("a.b"))).replace('"reason"', '"raeson"'),

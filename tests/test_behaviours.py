@@ -88,7 +88,7 @@ def outcomes(said: str) -> dict[str, int]:
 @pytest.mark.parametrize("workers", [ALONE, ["-n0"], WORKERS], ids=["alone", "n0", "n2"])
 def test_verdict_flow(project: Project, workers: list[str]) -> None:
     project.write_claims(FLOW)
-    done = project.run("claims/test_example.py", *workers)
+    done = project.run("claims/test_example.py", *workers, crash=True)
     assert done.returncode == pytest.ExitCode.TESTS_FAILED
     counts = outcomes(done.stdout)
     assert {name: counts[name] for name in ("failed", "passed", "skipped", "inconclusive")} == {
@@ -187,9 +187,64 @@ def test_inconclusive(project: Project, workers: list[str], mode: str, code: int
 )
 def test_contradiction(project: Project, workers: list[str], value: str, outcome: str, word: str) -> None:
     project.write_claims(CONTRADICTION.format(value=value))
-    done = project.run("claims/test_example.py", *workers)
+    done = project.run("claims/test_example.py", *workers, crash=value == "1 / 0")
     assert outcomes(done.stdout)[outcome] == 1
     assert project.words()["text.score.bert"] == word
     # Known contradictions stand under a heading of their own.
     known = re.search(r"^not reproduced\b.*\bcontradict.*\b1\b", done.stdout, re.MULTILINE)
     assert bool(known) == (word == "not reproduced")
+
+
+BROKEN = """
+@pytest.fixture
+def broken():
+    {setup}
+    yield
+    {teardown}
+
+@pytest.mark.fast
+@pytest.mark.claim("text.score.bert")
+def test_contradiction(broken, verdict):
+    verdict(79.7222)
+"""
+
+
+@pytest.mark.parametrize("place", ["setup", "teardown"])
+def test_a_crash_around_a_known_contradiction_is_an_error_never_expected(project: Project, place: str) -> None:
+    project.write_claims(BROKEN.format(**{"setup": "pass", "teardown": "pass", place: "1 / 0"}))
+    done = project.run("claims/test_example.py", crash=True)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert outcomes(done.stdout)["errors"] == 1
+    verdict = project.verdicts()["text.score.bert"]
+    assert verdict["verdict"] == "error"
+    assert "ZeroDivisionError" in verdict["reason"]
+
+
+CRASHING = """
+@pytest.mark.fast
+@pytest.mark.claim("size.teacher")
+def test_crashes(verdict):
+    verdict([].pop())
+"""
+
+
+@pytest.mark.parametrize("claims", [CRASHING, BROKEN.format(setup="[].pop()", teardown="pass"), "import nothing_such"])
+@pytest.mark.parametrize("workers", [ALONE, pytest.param(WORKERS, marks=pytest.mark.full)], ids=["alone", "n2"])
+def test_no_traceback_passes_for_the_error_that_a_test_expects(
+    project: Project, workers: list[str], claims: str
+) -> None:
+    project.write_claims(claims)
+    with pytest.raises(AssertionError, match=r"IndexError|nothing_such"):
+        project.run("claims/test_example.py", *workers)
+
+
+def test_a_plugin_that_crashes_is_a_traceback_too(project: Project) -> None:
+    project.write_claims(CRASHING)
+    with pytest.raises(AssertionError, match="INTERNALERROR"):
+        project.run("claims/test_example.py", before="def pytest_runtest_logreport(report):\n    [].pop()\n")
+
+
+def test_a_traceback_of_a_command_is_one_too(project: Project) -> None:
+    with pytest.raises(AssertionError, match="IndexError"):
+        project.python("-c", "[].pop()")
+    assert project.python("-m", "report", "summary", "nowhere.json").returncode == 2

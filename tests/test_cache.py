@@ -28,6 +28,7 @@ def store(tmp_path: Path) -> Store:
     """Two finished jobs, one with a checkpoint of 3 MiB."""
     store = Store(tmp_path / "cache")
     job = {"task": "squad", "model": "distilbert-base-uncased", "seed": 13, "precision": "bf16"}
+    job |= {"recipe.batch_size": 32, "recipe.epochs": 3}
     scores = {"squad.exact_match": 0.7912, "squad.f1": float("nan")}
     store.keep(result_of(OLD, created=ago(40), constant=True), PREDICTIONS, checkpoint_in(tmp_path / "trained", BIG))
     store.keep(result_of(NEW, created=ago(0.25), job=job, metrics=scores), PREDICTIONS, None)

@@ -219,7 +219,7 @@ def test_the_exit_code_says_nothing_unless_it_is_asked(tmp_path: Path, capsys: p
     [
         (None, ("exist",)),
         ("{", ("JSON",)),
-        ('{"schema": 3}', ("schema 3", " 2", "update")),
+        ('{"schema": 4}', ("schema 4", " 3", "update")),
         (Path("evidence/cpu.json"), ("evidence", "verdicts")),
         ('{"schema": 1, "verdicts": {"a.b": {"id": "a.b", "verdict": "good"}}}', ("/suite_version", "'suite_version'")),
     ],

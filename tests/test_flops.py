@@ -142,7 +142,8 @@ def test_a_shape_from_counted_parameters_is_within_one_percent() -> None:
     pytest.importorskip("torch", reason="counting needs torch and transformers")
     from transformers import RobertaConfig
 
-    from measure.architecture import describe, pinned_config
+    from measure.architecture import describe
+    from measure.configuration import pinned_config
 
     for role, exact in (("teacher", TEACHER), ("student", STUDENT)):
         found = shape_from(describe(pinned_config(CARDS[role])))

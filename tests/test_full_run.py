@@ -228,7 +228,7 @@ def wait_for(condition: Callable[[], bool], run: Running) -> None:
 def test_without_weights_nothing_is_trained_and_the_reason_says_what_is_missing(mirror: Path, tmp_path: Path) -> None:
     project = small(tmp_path / "project")
     empty = tmp_path / "mirror"
-    empty.mkdir()
+    (empty / "other" / "model").mkdir(parents=True)
     run(project, empty, tmp_path / "c", code=pytest.ExitCode.OK)
     reason = project.verdicts()["glue.rte.bert"]["reason"]
     assert all(word in reason for word in ("weights", "google-bert/bert-base-uncased", "--mirror"))

@@ -252,7 +252,7 @@ def test_a_mistake_in_a_test_outside_the_claims_is_left_alone(claims: list[str],
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "test_other.py").write_text(ELSEWHERE)
     files = [f"{folder}test_example.py" for folder in claims]
-    said = project.run("elsewhere/", *files).stdout
+    said = project.run("elsewhere/", *files, crash=True).stdout
     assert said.count("E       judge.files.Mistake: the test's words.") == 1, said
     assert said.count("E       judge.files.Mistake: the fixture's words.") == 1, said
     assert "error: the test's words." not in said

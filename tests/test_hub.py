@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from measure import downloads
-from measure.hub import Files, digest_of, find_model, find_split, find_task
+from measure.hub import Files, check_mirror, digest_of, find_config, find_model, find_split, find_task
+from measure.models import weights_folder
 from measure.tasks import TASKS
 from tests.hubclient import absence, model_in, refused, split_in
 from tests.project import ROOT
@@ -44,18 +45,54 @@ def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pat
     return snapshot
 
 
-def test_a_folder_of_ones_own_comes_before_the_mirror_and_that_before_the_cache(
+def test_an_id_is_never_a_folder_here_and_a_folder_never_has_a_revision(
     cached: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mirror = tmp_path / "mirror"
-    places = [model_in(cached()), model_in(mirror / NAME), model_in(tmp_path / "here" / NAME)]
+    monkeypatch.chdir(model_in(tmp_path / "here" / NAME).parents[1])
+    for find in (find_model, find_config):
+        assert NAME in absence(find, NAME, REVISION, mirror)
+    said = refused(find_model, NAME, None, mirror)
+    assert f"./{NAME}" in said, said
+    assert weights_folder(NAME, REVISION, mirror) is None
+    places = [model_in(cached()), model_in(mirror / NAME)]
     assert find_model(NAME, REVISION, None).folder == places[0]
     assert find_model(NAME, None, None).folder == places[0]
+    assert weights_folder(NAME, REVISION, None) == str(places[0])
     assert find_model(NAME, REVISION, mirror).folder == places[1]
-    monkeypatch.chdir(tmp_path / "here")
-    assert find_model(NAME, REVISION, mirror).folder == Path(NAME)
-    found = find_model(str(places[2]), None, mirror)
-    assert (found.id, found.revision, found.folder) == (str(places[2]), None, places[2])
+    assert weights_folder(NAME, REVISION, mirror) == str(places[1])
+    for name in (f"./{NAME}", f"{NAME}/", str(tmp_path / "here" / NAME)):
+        found = find_model(name, REVISION, mirror)
+        assert (found.revision, found.folder.resolve()) == (None, tmp_path / "here" / NAME)
+        assert Path(str(weights_folder(name, REVISION, mirror))).resolve() == tmp_path / "here" / NAME
+
+
+def test_a_folder_that_is_laid_out_otherwise_is_no_mirror(cached: Any, tmp_path: Path) -> None:
+    model_in(cached())
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path, tmp_path / "hub", tmp_path / "hub" / "models--owner--model"):
+        said = refused(check_mirror, folder)
+        assert all(word in said for word in (str(folder), f"HF_HUB_CACHE={tmp_path / 'hub'}.", "--mirror")), said
+    model_in(tmp_path / "mirror" / NAME)
+    check_mirror(tmp_path / "mirror")
+    for folder in (tmp_path / "empty", tmp_path / "mirror" / "owner", tmp_path / "mirror" / NAME):
+        said = refused(check_mirror, folder)
+        assert all(word in said for word in (str(folder), "OWNER/NAME", "measure.mirror")), said
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocab.txt"])
+def test_a_pointer_of_git_lfs_is_called_one(name: str, cached: Any, tmp_path: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 267954768\n"
+    for folder in (tmp_path / "own", tmp_path / "mirror" / NAME):
+        path = model_in(folder, **{name: pointer}) / name
+        said = refused(find_model, str(folder) if folder.name == "own" else NAME, None, tmp_path / "mirror")
+        assert all(word in said for word in (str(path), "LFS", "git lfs pull")), said
+    # A clone without Git LFS is of no use, whatever is needed of it first.
+    assert "git lfs pull" in refused(find_config, str(tmp_path / "own"), None, None)
+    [shard] = split_in(tmp_path / "mirror" / GLUE / "wnli", "train-00000-of-00001.parquet")
+    shard.write_text(pointer)
+    said = refused(find_split, GLUE, WNLI.revision, "wnli", "train", tmp_path / "mirror")
+    assert all(word in said for word in (str(shard), "git lfs pull")), said
 
 
 def test_a_place_without_weights_is_passed_over(cached: Any, tmp_path: Path) -> None:

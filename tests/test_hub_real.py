@@ -11,9 +11,10 @@ import pytest
 
 from judge.datasets import GLUE
 from measure import hub as places
-from measure.hub import find_config, find_model, find_split, find_task, split_id
+from measure.hub import find_config, find_model, find_split, find_task
 from measure.manifest import MirroredFile, MirroredRepository, new_manifest, sha256_of, write_manifest
 from measure.models import load, weights_folder
+from measure.naming import ModelName, parse_model
 from measure.tasks import TASKS
 from tests.hubclient import absence, connected, model_in, refused
 from tests.hubserver import REVISION, Hub, serving
@@ -71,11 +72,11 @@ def asked(hub: Hub) -> list[str]:
 
 
 def test_an_id_may_name_its_revision_and_a_folder_may_have_an_at(tmp_path: Path) -> None:
-    assert split_id("owner/name@v1.0") == ("owner/name", "v1.0")
-    assert split_id("name@refs/pr/1") == ("name", "refs/pr/1")
-    assert split_id("owner/name") == ("owner/name", None)
+    assert parse_model("owner/name@v1.0") == ModelName("owner/name", "v1.0")
+    assert parse_model("owner/name@refs/pr/1") == ModelName("owner/name", "refs/pr/1")
+    assert parse_model("owner/name") == ModelName("owner/name")
     folder = str(model_in(tmp_path / "run@3"))
-    assert split_id(folder) == (folder, None)
+    assert parse_model(folder) == ModelName(folder, folder=Path(folder))
     assert find_model(folder, None, None).id == folder
     for name in ("owner/name@", "owner/name@/x", "owner/name@a b", "@v1"):
         said = refused(find_config, name, None, None)
@@ -215,7 +216,7 @@ def listed(path: Path) -> MirroredFile:
 
 
 def test_weights_that_are_no_safetensors_are_refused_when_they_are_loaded(hub: Hub, content: Path) -> None:
-    from measure.architecture import config_in
+    from measure.configuration import config_in
     from measure.finetuning.pretrained import load_model
 
     folder = hub.repositories["model", NAME].revisions[REVISION]
@@ -274,6 +275,7 @@ def test_fast_claims_about_models_of_the_hub_fetch_their_configurations_only(con
             "0.5",
             "--record",
             "r.json",
+            "--results=results",
         )
         said = pytest_in(project, "claims/", "-m", "fast", *models, **hub.environment(tmp_path / "home"))
     verdicts = project.verdicts()

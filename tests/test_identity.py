@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from judge.files import Mistake
+from measure.configuration import LEFT_OUT
 from measure.hub import Files, digest_of, find_model
-from measure.identity import LEFT_OUT, model_identity, tokenizer_form
+from measure.identity import model_identity, tokenizer_form
 from measure.jobs import Job
 from measure.scored import measurements_of
 from tests.finetuned import job, run, with_rows

@@ -62,7 +62,7 @@ def read(path: Path) -> dict[str, dict[str, str]]:
 def reported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
     project = Project(tmp_path_factory.mktemp("junit"), claims=False)
     project.write_claims(CLAIMS)
-    done = project.run("claims/test_example.py", "--junit-xml=junit.xml", *request.param)
+    done = project.run("claims/test_example.py", "--junit-xml=junit.xml", *request.param, crash=True)
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
     return read(project.path / "junit.xml")
 

@@ -147,6 +147,7 @@ def result_of(job: Job, value: float, *, constant: bool = False, **provenance: A
         "suite_version": "0.1.0",
         "created": "2026-01-02T03:04:05+00:00",
         "duration_s": 60.04,
+        "rows": 100,
         "steps": 100,
         "micro_batch": 32,
         "device": "cpu",

@@ -1,6 +1,7 @@
 """A run that is stopped or killed goes on where it was, and comes out as if nothing had happened."""
 
 import functools
+import json
 import os
 import re
 import shutil
@@ -230,12 +231,27 @@ def test_a_damaged_checkpoint_is_not_used(damage: Callable[[Path], Any], made: P
     shutil.copytree(interrupted, store.folder)
     work = store.work(asked_of(made).key)
     folder = work / "checkpoint-5"
-    found = newest(work)
+    found = newest(work, STEPS)
     assert found is not None
     assert (found.folder, found.step, found.micro_batch) == (folder, 5, BATCH)
     damage(folder)
-    assert newest(work) is None
+    assert newest(work, STEPS) is None
     assert list(work.iterdir()) == []
+
+
+def test_a_checkpoint_of_a_run_of_fewer_steps_is_not_used(made: Path, interrupted: Path, store: Store) -> None:
+    # As a process of a launcher left it, which was to take a part of the steps only.
+    from measure.finetuning.midrun import mark_whole
+
+    shutil.copytree(interrupted, store.folder)
+    asked = asked_of(made)
+    folder = store.work(asked.key) / "checkpoint-5"
+    state = json.loads((folder / "trainer_state.json").read_text())
+    (folder / "trainer_state.json").write_text(json.dumps({**state, "max_steps": STEPS // 2}))
+    mark_whole(folder)
+    result = run(asked, store)
+    assert result.provenance.steps == STEPS
+    assert not any("step 5" in note for note in result.provenance.notes), "it began anew"
 
 
 def test_a_run_whose_checkpoint_is_damaged_begins_again(made: Path, interrupted: Path, store: Store) -> None:

@@ -194,8 +194,9 @@ def test_render_writes_the_cards_beside_the_page(
     [(_, made)] = every_task(baselines)
     write_evidence(tmp_path / "made.json", made)
     (tmp_path / "results").mkdir()
-    assert main(["render", str(tmp_path / "results"), str(tmp_path), "--evidence", str(tmp_path / "made.json")]) == 0
-    assert (tmp_path / "index.html").is_file()
-    card = tmp_path / "model-cards" / "me--my-model.yml"
+    site = tmp_path / "site"
+    assert main(["render", str(tmp_path / "results"), str(site), "--evidence", str(tmp_path / "made.json")]) == 0
+    assert (site / "index.html").is_file()
+    card = site / "model-cards" / "me--my-model.yml"
     assert str(card) in capsys.readouterr().out
     assert card.read_text() == model_cards([("made.json", made)], baselines)["me--my-model"]

@@ -167,6 +167,24 @@ def test_workers_say_nothing(command: list[str]) -> None:
     assert lines(piped(command, "-n2")) == []
 
 
+WAITS = """
+from fixtures.progress import Progress
+
+def test_that_waits(request):
+    Progress(request.config, None).waits("waiting for another process")
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-q",), ("-qq", "-s"), ("-n1",), ("-p", "no:terminal")], ids=" ".join)
+def test_what_a_run_waits_for_is_said_always(options: tuple[str, ...], command: list[str], tmp_path: Path) -> None:
+    if "-n1" in options:
+        pytest.importorskip("xdist")
+    (tmp_path / "test_inner.py").write_text(WAITS)
+    done = subprocess.run([*command, *options], env=environment(CI="true"), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (done.stdout + done.stderr).count("waiting for another process") == 1
+
+
 def test_nothing_breaks_without_a_terminal_reporter(command: list[str]) -> None:
     assert piped(command, "-p", "no:terminal") == ""
 

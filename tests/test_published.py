@@ -141,7 +141,7 @@ def test_options_typed_by_somebody_stay_options(checkout: Checkout) -> None:
     assert lines == ["--cache=/data/my cache", f"--tasks={env['TASKS']}"]
     (checkout.temporary / "claims").symlink_to(Path(sys.executable).parents[1])
     done = checkout.run(script(SLOW["measure"], "Plan"))
-    assert done.returncode != 0
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert not list(checkout.path.glob("pwned"))
     assert "--tasks" in done.stderr + checkout.summary.read_text()
 

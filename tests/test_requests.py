@@ -168,6 +168,22 @@ def test_there_is_a_job_for_each_seed_of_a_task_and_model(mirror: Path) -> None:
     assert jobs[0].model.paths[-1][1].parent == mirror / "distilbert" / "distilbert-base-uncased"
 
 
+def test_the_papers_models_never_come_from_the_folder_that_the_run_is_started_in(
+    mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = BASELINES.models.student
+    here = model_in(tmp_path / card.id, card.config, b"fine-tuned")
+    monkeypatch.chdir(tmp_path)
+    for own in ({}, {"student": card.id}):
+        found = request_of(mirror, own=own).model("student")
+        assert found.folder == mirror / card.id
+        assert found.revision == (None if own else card.revision)
+    found = request_of(mirror, own={"student": f"./{card.id}"}).model("student")
+    assert (found.id, found.revision, found.folder.resolve()) == (f"./{card.id}", None, here)
+    with pytest.raises(Absent, match=card.id):
+        request_of(tmp_path / "empty").model("student")
+
+
 def test_a_model_in_a_folder_is_called_by_the_end_of_its_name(mirror: Path, tmp_path: Path) -> None:
     own = model_in(tmp_path / "mine", {"model_type": "roberta"})
     [job] = request_of(mirror, own={"student": f"{own}/"}, seeds=1).jobs(WNLI, "student", "cpu")

@@ -32,6 +32,7 @@ def rehearse(folder: Path, cache: Path, models: dict[str, str], *more: str, **va
         *pair,
         "--cache",
         str(cache),
+        "--results=results",
         *more,
     )
     done = project.python("-m", "pytest", *command, **variables) if variables else project.run(*command)

@@ -24,8 +24,8 @@ from judge.scores import NotRecorded, find_scores
 from judge.statistics import between
 from judge.verdicts import BadMeasurement, Outcome, Verdict
 from measure import cache
-from measure.architecture import check_folder
 from measure.looks import Looks
+from measure.naming import check_model_name
 from measure.requests import parse_seeds, parse_tasks
 from report.__main__ import main
 from tests import made
@@ -134,7 +134,7 @@ def test_sentences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = {
         "a task that does not exist": refused(parse_tasks, "imbd"),
         "seeds that are not numbers": refused(parse_seeds, "five"),
-        "a model that does not exist": refused(check_folder, "./nowhere"),
+        "a model that does not exist": refused(check_model_name, "./nowhere"),
         "a key that baselines/ does not know": no_baselines(),
         "an interval inside the bounds": judged(50.2, 49.9, 50.6),
         "an interval outside the bounds": judged(52.0, 51.6, 52.4),

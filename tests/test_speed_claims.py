@@ -28,7 +28,7 @@ def project(tmp_path: Path) -> Project:
 def pair(project: Project, teacher: dict[str, Any], student: dict[str, Any]) -> list[str]:
     """Options for a pair of miniatures."""
     folders = [minis.save(project.path / name, **made) for name, made in (("large", teacher), ("small", student))]
-    return ["--teacher", folders[0], "--student", folders[1], "--latency-budget", "1"]
+    return ["--teacher", folders[0], "--student", folders[1], "--latency-budget", "1", "--results", "results"]
 
 
 def twelve_and_six(project: Project) -> list[str]:
@@ -180,6 +180,27 @@ def test_what_keeps_times_from_being_taken_is_not_run_never_a_pass(
     verdict = project.verdicts()["speed.cpu"]
     assert verdict["verdict"] == "not run"
     assert all(word in verdict["reason"] for word in words)
+
+
+@pytest.mark.times
+@pytest.mark.parametrize(
+    "options", [("--benchmark-only", "--benchmark-skip"), ("--benchmark-disable", "--benchmark-enable")]
+)
+def test_what_lets_benchmarks_run_lets_times_be_taken(project: Project, options: tuple[str, str]) -> None:
+    result = project.run(CPU, "claims/test_text.py", *twelve_and_six(project), *options)
+    assert result.returncode == pytest.ExitCode.OK, result.stdout
+    assert "benchmark: 2 tests" in result.stdout
+    words = project.words()
+    assert words["speed.cpu"] == "reproduced"
+    # Only benchmarks means only these, and says so of what is none.
+    only = "--benchmark-only" in options
+    assert words["text.size"] == ("not run" if only else "reproduced")
+    assert ("--benchmark-only" in project.verdicts()["text.size"]["reason"]) == only
+
+
+def test_only_benchmarks_judges_times_from_evidence(project: Project) -> None:
+    project.run("claims/test_speed.py", "--evidence", "evidence/cpu.json", "--benchmark-only")
+    assert project.words()["speed.cpu"] == project.words()["speed.cpu_full_pass"] == "reproduced"
 
 
 @pytest.mark.times

@@ -36,11 +36,13 @@ def result_of(
         suite_version="0.1.0",
         created=created,
         duration_s=61.5,
+        rows=2490,
         steps=234,
         micro_batch=32,
         device="cpu",
     )
-    job = {"task": "rte", "model": "bert-base-uncased", "seed": 1, "precision": "fp32", "recipe.learning_rate": 2e-05}
+    job = {"task": "rte", "model": "bert-base-uncased", "seed": 1, "precision": "fp32"}
+    job |= {"recipe.learning_rate": 2e-05, "recipe.batch_size": 32, "recipe.epochs": 3}
     fields = {
         "metrics": {"glue.rte.accuracy": 0.664},
         "examples": {"glue.rte.accuracy": 277},
@@ -180,20 +182,22 @@ def test_only_the_checkpoint_of_the_job_that_ended_last_stays(store: Store, tmp_
     assert store.remarks == []
 
 
-def test_the_holder_of_a_job_may_lock_it_again_and_others_wait_and_are_told_once(store: Store) -> None:
+def test_the_holder_of_a_job_may_lock_it_again_and_others_wait_and_are_told_once(tmp_path: Path) -> None:
     told: list[str] = []
     order: list[str] = []
     waits = threading.Event()
 
-    def wait(key: str) -> None:
-        told.append(key)
+    def wait(sentence: str) -> None:
+        told.append(sentence)
         waits.set()
 
+    store = Store(tmp_path / "cache", wait)
+
     def other() -> None:
-        with store.lock(KEY, wait):
+        with store.lock(KEY, "BERT-base on RTE"):
             order.append("other")
 
-    with store.lock(KEY), store.lock(KEY, wait), store.lock(OTHER):
+    with store.lock(KEY), store.lock(KEY, "nothing new"), store.lock(OTHER):
         waiting = threading.Thread(target=other)
         waiting.start()
         assert waits.wait(30)
@@ -203,9 +207,24 @@ def test_the_holder_of_a_job_may_lock_it_again_and_others_wait_and_are_told_once
         assert waiting.is_alive()
         order.append("holder")
     waiting.join(30)
-    assert (order, told) == (["holder", "other"], [KEY])
+    assert order == ["holder", "other"]
+    assert len(told) == 1
+    assert re.search(rf"waiting.*BERT-base on RTE.*{re.escape(str(store.folder))}", told[0])
     with store.unless_held(KEY) as free:
         assert free
+
+
+def test_whatever_is_held_by_another_process_who_waits_for_it_is_told(
+    store: Store, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with store.lock(KEY):
+        waiting = threading.Thread(target=store.keep, args=(result_of(), PREDICTIONS, None))
+        waiting.start()
+        waiting.join(2)
+        assert waiting.is_alive()
+        assert re.search(rf"waiting.*{KEY}", capfd.readouterr().err), "who gave nothing to tell is told on stderr"
+    waiting.join(30)
+    assert store.find(KEY) is not None
 
 
 def test_a_lock_is_given_back_when_the_job_fails(store: Store) -> None:

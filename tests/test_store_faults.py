@@ -1,10 +1,12 @@
 """The store of finished jobs when something goes wrong: killed processes, damaged files, full and read-only disks."""
 
 import errno
+import hashlib
 import json
 import multiprocessing
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -296,7 +298,7 @@ EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
     "a seed": lambda raw: raw["job"].update(seed=2),
     "a file's digest": lambda raw: raw["files"].update({"predictions.json.gz": "0" * 64}),
     "its own digest": lambda raw: raw.update(digest="0" * 64),
-    "a newer schema": lambda raw: raw.update(schema=2),
+    "a newer schema": lambda raw: raw.update(schema=SCHEMA + 1),
     "no digest": lambda raw: raw.pop("digest"),
     "one more key": lambda raw: raw.update(note="mine"),
 }
@@ -306,6 +308,47 @@ EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
 def test_a_record_edited_by_hand_is_damaged(store: Store, name: str) -> None:
     edit(store, EDITS[name])
     assert "digest" in assert_set_aside(store)
+
+
+def written_as(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, Any]], object]:
+    """The change of a record that was written so: with the digest of what it says."""
+
+    def both(raw: dict[str, Any]) -> None:
+        change(raw)
+        text = json.dumps({name: value for name, value in raw.items() if name != "digest"}, sort_keys=True)
+        raw["digest"] = hashlib.sha256(text.encode()).hexdigest()
+
+    return both
+
+
+# What two processes of a launcher took, a step too many, fewer epochs under the key of more, and what says too little.
+STEPS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "half": (lambda raw: raw["provenance"].update(steps=117), r"\b117\b.*\b2,490\b.*\b32\b.*\b3\b.*\b234\b"),
+    "one more": (lambda raw: raw["provenance"].update(steps=235), r"\b235\b.*\b234\b"),
+    "the recipe's epochs": (lambda raw: raw["job"].update({"recipe.epochs": 4}), r"\b234\b.*\b312\b"),
+    "no batch": (lambda raw: raw["job"].pop("recipe.batch_size"), r"recipe\.batch_size"),
+    "no batch at all": (lambda raw: raw["job"].update({"recipe.batch_size": 0}), r"recipe\.batch_size"),
+    "before rows were kept": (lambda raw: (raw.update(schema=1), raw["provenance"].pop("rows")), r"schema 1\b.*steps"),
+    "no rows": (lambda raw: raw["provenance"].pop("rows"), "no record"),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_job_that_did_not_take_the_steps_of_its_recipe_is_never_found(store: Store, name: str) -> None:
+    change, said = STEPS[name]
+    edit(store, written_as(change))
+    assert re.search(said, assert_set_aside(store))
+
+
+@pytest.mark.parametrize("steps", [117, 233, 235, 0])
+def test_a_job_that_did_not_take_the_steps_of_its_recipe_is_never_kept(store: Store, steps: int) -> None:
+    result = result_of(OTHER)
+    result = result.model_copy(update={"provenance": result.provenance.model_copy(update={"steps": steps})})
+    checkpoint = checkpoint_in(store.work(OTHER) / "finished")
+    said = refused(store.keep, result, PREDICTIONS, checkpoint)
+    assert re.search(rf"{OTHER}.*\b{steps}\b.*\b234\b.*no launcher", said), said
+    assert store.find(OTHER) is None
+    assert checkpoint.is_dir()
 
 
 @pytest.mark.parametrize("text", ["[]", "null", "[" * 100_000, "1" * 5000, "{}", '{"digest": 3}'])

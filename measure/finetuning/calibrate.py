@@ -13,6 +13,7 @@ from judge.files import Mistake
 from measure.flops import Calibration, Shape, fitted, memory_bytes, shape_of
 from measure.host import describe_host
 from measure.models import ROOM, NoRoom, check_room, load
+from measure.weights import most_tokens
 
 # Batch and lengths by kind of device. A GPU has to be filled, or launches are timed; a step on a CPU takes seconds, and
 # 512 tokens are enough for its rate.
@@ -47,10 +48,11 @@ def calibrate(
     """
     kind = device.split(":")[0]
     batch, lengths = batch or CHOSEN[kind][0], lengths or CHOSEN[kind][1]
-    lengths = tuple(sorted({min(length, config.max_position_embeddings) for length in lengths}))
     shape = shape or shape_of(config)
     try:
         model, _ = load(config, None, "fp32", device)
+        most = most_tokens(model) or max(lengths)
+        lengths = tuple(sorted({min(length, most) for length in lengths}))
         samples = _Stepper(model.train(), shape, device, precision).timed(batch, lengths, seconds)
     except NoRoom as error:
         raise Mistake(f"no training step can be timed, {error}: free memory or choose a smaller model.") from None

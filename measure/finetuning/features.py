@@ -34,7 +34,7 @@ def rows_of(job: Job, split: Split, store: Store) -> Any:
         rows.flatten_indices(cache_file_name=str(path), new_fingerprint=name)
 
     name = _named({"rows": FORM, "task": job.task.name, "data": [job.data.digest, split.name, job.limit]})
-    return datasets.Dataset.from_file(str(_kept(store, name, make)))
+    return datasets.Dataset.from_file(str(_kept(store, name, f"the rows of {job.task.label}", make)))
 
 
 def tokens_of(job: Job, split: Split, tokenizer: Any, store: Store, *, training: bool) -> Any:
@@ -75,19 +75,19 @@ def tokens_of(job: Job, split: Split, tokenizer: Any, store: Store, *, training:
             new_fingerprint=name,
         )
 
-    return datasets.Dataset.from_file(str(_kept(store, name, make)))
+    return datasets.Dataset.from_file(str(_kept(store, name, f"the tokens of {job.task.label}", make)))
 
 
 def _named(facts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _kept(store: Store, name: str, make: Callable[[Path], None]) -> Path:
+def _kept(store: Store, name: str, what: str, make: Callable[[Path], None]) -> Path:
     """The file of that name in the store: made once, whoever asks, and made again where it is not what was made."""
     folder = store.folder / "features"
     path, digest = folder / f"{name}.arrow", folder / f"{name}.sha256"
     key = f"features-{name}"
-    with store.lock(key), store.writing():
+    with store.lock(key, what), store.writing():
         if not _whole(path, digest):
             draft = store.temporary(key)  # which the store tidies up after a process that was killed
             draft.mkdir()

@@ -31,11 +31,17 @@ def mark_whole(folder: Path) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def newest(work: Path) -> Midrun | None:
-    """The newest whole checkpoint in the folder of a job in flight; all others, whole or not, are removed."""
+def newest(work: Path, steps: int) -> Midrun | None:
+    """The newest whole checkpoint in the folder of a job in flight; all others, whole or not, are removed.
+
+    Args:
+        work: the folder.
+        steps: how many the job has to take. A run that was to take fewer had seen a part of the data only, and is no
+            beginning of this one.
+    """
     found = None
     for folder in _checkpoints(work):
-        found = found or _read(folder)
+        found = found or _read(folder, steps)
         if found is None or found.folder != folder:
             shutil.rmtree(folder, ignore_errors=True)
     return found
@@ -53,12 +59,14 @@ def _checkpoints(work: Path) -> list[Path]:
     return sorted((path for path, step in steps.items() if step.isdecimal()), key=lambda path: -int(steps[path]))
 
 
-def _read(folder: Path) -> Midrun | None:
-    """What a checkpoint says of itself; None where it is not whole."""
+def _read(folder: Path, steps: int) -> Midrun | None:
+    """What a checkpoint says of itself; None where it is not whole, or of a run of so many steps."""
     try:
         if json.loads((folder / MARK).read_text(encoding="utf-8"))["digest"] != _digest(folder):
             return None
         state = json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))
+        if state["max_steps"] != steps:
+            return None
         return Midrun(folder, int(state["global_step"]), int(state["train_batch_size"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -20,6 +20,7 @@ from measure.finetuning.scoring import Scored, score_splits
 from measure.finetuning.trainer import FineTuner, Watch, columns_of, make_trainer
 from measure.host import SUITE_VERSION, commit, describe_host, versions
 from measure.jobs import Job
+from measure.launchers import unlaunched
 from measure.results import SCHEMA, Provenance, Result
 from measure.store import Store
 
@@ -30,6 +31,7 @@ class Stopped(Exception):
     """The run was asked to stop and did so after a step; a mid-run checkpoint lies in the store."""
 
 
+@unlaunched()
 def run(
     job: Job,
     store: Store,
@@ -70,7 +72,7 @@ def run(
 def _train(job: Job, tokenizer: Any, rows: Any, store: Store, device: str, watch: Watch) -> FineTuner:
     """Train with the recipe's batch; where memory is short, in micro-batches whose gradients are added up."""
     batch, work = job.protocol.recipe.batch_size, store.work(job.key)
-    midrun = newest(work)
+    midrun = newest(work, job.protocol.recipe.steps(len(rows)))
     for micro_batch in range(midrun.micro_batch if midrun else batch, 0, -1):
         if batch % micro_batch:
             continue
@@ -141,6 +143,7 @@ def _result(job: Job, trainer: FineTuner, scored: Scored, device: str, started: 
         commit=commit(ROOT),
         created=datetime.now(UTC).isoformat(timespec="milliseconds"),
         duration_s=round(time.monotonic() - started, 1),
+        rows=len(trainer.train_dataset),
         steps=trainer.state.global_step,
         micro_batch=trainer.args.per_device_train_batch_size,
         device=device,

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from judge.verdicts import Outcome, Verdict
+from judge.verdicts import OWN_PAIR, REHEARSAL, Outcome, Verdict
 from report.badges import WITHHOLDING
 from report.page.safe import FIRM, listed
-from report.page.sources import OWN_PAIR, REHEARSAL, Look, Source, judged, look, own_models
+from report.page.sources import Look, Source, judged, look, own_models
 from report.table import BASES
 
 # The three promises of the abstract; of several claims for one promise the first that is judged speaks for it.

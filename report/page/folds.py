@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from judge.baselines import Baselines
 from judge.claims import Claim
-from judge.verdicts import Outcome, Verdict
+from judge.verdicts import OWN_PAIR, REHEARSAL, Outcome, Verdict
 from report.badges import ID
 from report.message import measured, number, settle, with_unit
 from report.page.dots import Strip, strips
 from report.page.forest import Row, row
 from report.page.origins import Origin, Recorded, origins
 from report.page.safe import needs, said, some
-from report.page.sources import OWN_PAIR, REHEARSAL, Look, Source, judged, look, own_models
+from report.page.sources import Look, Source, judged, look, own_models
 from report.page.speed import ratios
 
 RULES = {

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from judge.verdicts import ROUNDING_ERROR, Outcome, Verdict
+from judge.verdicts import REHEARSAL, ROUNDING_ERROR, Outcome, Verdict
 from report.message import measured, with_unit
 from report.page.safe import finite, said
 from report.page.sheet import Picture, Shapes, Sheet
-from report.page.sources import REHEARSAL, Look, Source, look
+from report.page.sources import Look, Source, look
 
 # How many margins the plot shows on each side of the printed value; how wide it is in pixels, and how much of that is
 # room for arrows on either side.

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from judge.baselines import Baselines
-from judge.files import Mistake, read
+from judge.evidence import holds_evidence
+from judge.files import Mistake
 from judge.machine import machine
-from judge.verdicts import SCHEMA, Outcome, Verdict, VerdictFile, without_measurement
+from judge.verdicts import FILE_NAME, REHEARSAL, SCHEMA, Outcome, Verdict, VerdictFile, without_measurement
 from report.badges import shortened
+from report.given import read_verdicts, verdicts_path
+from report.whose import require_one_pair, require_same_pair
 
 THIS_RUN = "this run"
-FILE = "verdicts.json"
-REHEARSAL, OWN_PAIR = "rehearsal", "own pair"
 # Shapes of the marks in the plots; the first is this run's. Filled and hollow ones take turns: tone differs too.
 SHAPES = (
     "disc",
@@ -82,7 +83,8 @@ def read_sources(results: Path, beside: Sequence[str], baselines: Baselines) -> 
     """This run, and each `NAME=FILE` beside it.
 
     Raises:
-        Mistake: a file cannot be read, a name is missing, too long or given twice, or there are more than shapes.
+        Mistake: a file cannot be read or is about another pair, a name is missing, too long or given twice, or there
+            are more than shapes.
     """
     if len(beside) >= len(SHAPES):
         raise Mistake(
@@ -93,13 +95,15 @@ def read_sources(results: Path, beside: Sequence[str], baselines: Baselines) -> 
         name, equals, path = text.partition("=")
         if not (equals and name.strip() and path):
             raise Mistake(
-                f"--beside {text!r} names no file: write it as NAME=VERDICTS, as in prior=results/prior/{FILE}."
+                f"--beside {text!r} names no file: write it as NAME=VERDICTS, as in prior=results/prior/{FILE_NAME}."
             )
         if name in {source.name for source in sources}:
             raise Mistake(f"--beside {name!r} is given twice: call one of the two something else.")
         if len(name) > LONGEST_NAME:
             raise Mistake(f"--beside {shortened(name, LONGEST_NAME)!r}: a name has at most {LONGEST_NAME} letters.")
-        sources.append(Source(name, SHAPES[len(sources)], path, read(VerdictFile, _inside(Path(path)), schema=SCHEMA)))
+        sources.append(Source(name, SHAPES[len(sources)], path, read_verdicts(Path(path))))
+        if not sources[0].empty:
+            require_same_pair(sources[0].file, sources[-1].file, (str(results), path))
     return sources
 
 
@@ -118,7 +122,10 @@ def judged(verdict: Verdict) -> bool:
 
 
 def own_models(source: Source) -> list[str]:
-    """`--student my-model`: the models of the user's own that a run was given, as its command names them."""
+    """`student my-model`: the models of the user's own that a run was given; of older files the command names them."""
+    if source.file.subject is not None:
+        names = {"teacher": source.file.subject.teacher, "student": source.file.subject.student}
+        return [f"{role} {names[role]}" for role in source.file.subject.own if role in names]
     try:
         words = shlex.split(source.file.command)
     except ValueError:  # an open quote
@@ -132,14 +139,17 @@ def own_models(source: Source) -> list[str]:
 
 
 def _this_run(results: Path, baselines: Baselines) -> Source:
-    path = _inside(results)
+    path = verdicts_path(results)
     if results.is_dir() and not path.exists():
+        if evidence := holds_evidence(results):
+            raise Mistake(
+                f"{results} holds evidence ({evidence.name}) and no {FILE_NAME}: judge it with `pytest claims/ "
+                f"--evidence {results}`, then give the folder of that run, and this one with --evidence."
+            )
         return Source(THIS_RUN, SHAPES[0], "", _nothing(baselines))
-    return Source(THIS_RUN, SHAPES[0], str(path), read(VerdictFile, path, schema=SCHEMA))
-
-
-def _inside(path: Path) -> Path:
-    return path / FILE if path.is_dir() else path
+    file = read_verdicts(results)
+    require_one_pair(file, str(path))
+    return Source(THIS_RUN, SHAPES[0], str(path), file)
 
 
 def _nothing(baselines: Baselines) -> VerdictFile:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from judge.baselines import Baselines
 from judge.claims import Claim, Table
-from judge.verdicts import Verdict, digits
+from judge.verdicts import OWN_PAIR, Verdict, digits
 from report.page.safe import finite
-from report.page.sources import OWN_PAIR, Look, Source, judged, look
+from report.page.sources import Look, Source, judged, look
 from report.page.speed import STUDENT, TEACHER
 
 # Seconds of a full pass belong to no claim's cell: the paper's hardware is nobody else's. They are the pairs' sums.
