@@ -255,6 +255,7 @@ def test_a_pair_with_unlike_tokenizers_is_fine_tuned_on_pairs_of_sentences(
     assert {ids[0] for ids in pieces} == {0}
 
 
+@pytest.mark.full
 def test_a_pair_with_unlike_tokenizers_answers_questions(pair: dict[str, str], mirror: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "cache")
     jobs = jobs_of("squad", pair, mirror, epochs=3, learning_rate=2e-3, max_length=48, doc_stride=8)

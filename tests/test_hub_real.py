@@ -239,6 +239,7 @@ def pytest_in(project: Project, *arguments: str, **variables: str) -> str:
     return said
 
 
+@pytest.mark.full
 def test_a_full_run_from_the_hub_and_again_without_it(content: Path, tmp_path: Path) -> None:
     project = small(tmp_path / "project")
     command = ("claims/test_glue.py", "--runslow", "--tasks", "wnli", "--seeds", "1")

@@ -185,6 +185,7 @@ def test_mpirun_is_refused(project: Project, monkeypatch: pytest.MonkeyPatch) ->
 # What one process is told by a launcher changes nothing: on a CPU each of these would begin a rendezvous or shard.
 
 
+@pytest.mark.full
 def test_a_rehearsal_by_a_launcher_of_one_process_takes_all_of_its_steps(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

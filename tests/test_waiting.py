@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -62,8 +63,9 @@ def test_a_job_that_another_process_runs_is_named(project: Project) -> None:
     assert running.end().returncode == pytest.ExitCode.OK
 
 
-def test_a_plan_says_that_it_waits_for_who_times(project: Project) -> None:
+def test_a_plan_says_that_it_waits_for_who_times_and_can_be_stopped_meanwhile(project: Project) -> None:
     with machine_of(project).timing():
         running = project.start(*ASKED, "--plan")
         wait_for(running, project, r"waiting: .*times models")
-    assert running.end().returncode == pytest.ExitCode.OK
+        running.stop(signal.SIGINT)
+        assert running.end().returncode == pytest.ExitCode.INTERRUPTED
