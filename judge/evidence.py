@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import posixpath
 import re
 import shlex
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from pydantic import Field, model_validator
 from judge.claims import Role, Text
 from judge.files import Mistake, Record, contents, json_files, pretty, read, write
 from judge.machine import machine
+from judge.paths import one_spelling
 from judge.statistics import Pair
 
 # 2 came with digests. A file of schema 1 is still read: it was recorded before there were any.
@@ -61,11 +61,6 @@ class Model(Record):
         """Whether it is a cased or an uncased model, as far as its id says so."""
         found = re.search(r"(?:^|[^a-z])(un)?cased(?:$|[^a-z])", self.id.lower())
         return f"{found[1] or ''}cased" if found else None
-
-
-def one_spelling(model: str) -> str:
-    """A model's id, and a folder however its path was spelled: `m/x`, `m/x/` and `./m/x` are one."""
-    return posixpath.normpath(model)
 
 
 class Dataset(Record):

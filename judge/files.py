@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 # What a file of this suite is known by: the key that holds what it is a file of.
 CONTENTS = {"measurements": "evidence", "verdicts": "verdicts", "badges": "badges"}
+# What Git leaves in a file's place where LFS is not installed: some 130 bytes with the file's digest and size.
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 class Mistake(Exception):
@@ -47,14 +49,16 @@ def read(kind: type[R], path: Path, schema: int | None = None) -> R:
     try:
         raw = json.loads(text)
     except json.JSONDecodeError as error:
+        refuse_lfs_pointers([path])
         raise Mistake(f"{path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
     except (RecursionError, ValueError):
         raise Mistake(
             f"{path} is nested too deeply or holds a number of thousands of digits: give a file of this suite."
         ) from None
     if schema is not None:
-        _check_schema(raw, path, schema)
+        # First, or a newer schema of the one kind would be taken for one of the other.
         _check_contents(raw, path, kind)
+        _check_schema(raw, path, schema)
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
@@ -107,6 +111,18 @@ def write(path: Path, text: str) -> None:
         raise Mistake(f"{path} cannot be written ({error.strerror}): {what}.") from None
 
 
+def refuse_lfs_pointers(paths: Iterable[Path]) -> None:
+    """Raise Mistake where Git LFS left a pointer in a file's place."""
+    for path in paths:
+        with path.open("rb") as file:
+            found = file.read(len(LFS_POINTER))
+        if found == LFS_POINTER:
+            raise Mistake(
+                f"{path} is a Git LFS pointer and not the file itself: install Git LFS and run `git lfs pull` in "
+                f"{path.parent}."
+            )
+
+
 def require_utf8(words: Iterable[str]) -> None:
     """Refuse names that no file of this suite could hold: bytes of a path that are no UTF-8 come in as surrogates.
 
@@ -149,7 +165,7 @@ def _check_schema(raw: Any, path: Path, newest: int) -> None:
 def _check_contents(raw: Any, path: Path, kind: type[Record]) -> None:
     """Refuse one kind of file in another's place: nobody should be told to remove its keys."""
     wanted = [name for key, name in CONTENTS.items() if key in kind.model_fields]
-    found = [name for key, name in CONTENTS.items() if key in raw]
+    found = [name for key, name in CONTENTS.items() if isinstance(raw, dict) and key in raw]
     if wanted and found and wanted[0] not in found:
         raise Mistake(f"{path} is a file of {found[0]}, and not of {wanted[0]}: give one of {wanted[0]}.")
 

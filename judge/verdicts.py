@@ -3,13 +3,14 @@
 import math
 from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from judge.claims import Basis, Claim, Role
-from judge.evidence import Plain
-from judge.files import Record
+from judge.evidence import Plain, holds_evidence
+from judge.files import Mistake, Record
 from judge.statistics import Interval
 
 # 2 came with the digests of the evidence that was judged, 3 with what the verdicts are about. Older files are read too.
@@ -97,6 +98,11 @@ class Subject(Record):
 
     def __str__(self) -> str:
         teacher, student = self.models
+        # A hub id of the user's own could be taken for the folder of that name here.
+        if "teacher" in self.own and "teacher" not in self.folders:
+            teacher = f"hub model {teacher}"
+        if "student" in self.own and "student" not in self.folders:
+            student = f"hub model {student}"
         return f"{'a rehearsal of ' if self.rehearsal else ''}{student} beside {teacher}, recipe {self.recipe}"
 
     @property
@@ -140,6 +146,19 @@ class VerdictFile(Record):
     def marked(self, mark: str) -> list[str]:
         """The claims whose verdicts carry a mark."""
         return [name for name, verdict in self.verdicts.items() if mark in verdict.marks]
+
+
+def require_no_evidence(folder: Path, what: str) -> None:
+    """Refuse to write beside evidence, where the next `--evidence FOLDER` would stumble on it.
+
+    A folder with the verdicts of a run is one of results, whatever was recorded there.
+
+    Raises:
+        Mistake: the folder holds evidence and no verdicts.
+    """
+    found = holds_evidence(folder)
+    if found and not (folder / FILE_NAME).exists():
+        raise Mistake(f"{folder} holds evidence ({found.name}), where {what} do not belong: give another folder.")
 
 
 def without_measurement(claim: Claim, outcome: Outcome, reason: str) -> Verdict:

@@ -8,6 +8,7 @@ import errno
 import functools
 import hashlib
 import http.client
+import logging
 import os
 import re
 import ssl
@@ -16,7 +17,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -126,6 +127,20 @@ class Repository:
         path.unlink()
         blob.unlink(missing_ok=True)
         raise Absent(f"{self.id}'s {name} came from {endpoint()} damaged, and was removed: run again")
+
+
+def say_waits(say: Callable[[str], None]) -> None:
+    """Call `say` every ten seconds while the hub's client waits for another process that fetches the same file."""
+    # It waits without end, and logs it at a level that is not shown.
+
+    def told(record: logging.LogRecord) -> bool:
+        if waits := record.levelno == logging.INFO and "lock" in record.getMessage():
+            say("waiting: another process fetches the same file from the hub")
+        return not waits
+
+    logger = logging.getLogger("huggingface_hub.utils._fixes")
+    logger.setLevel(logging.INFO)
+    logger.filters = [told]
 
 
 def endpoint() -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from judge.files import Mistake
+from judge.files import Mistake, refuse_lfs_pointers
 from measure.downloads import Absent, Repository, hub_answers, hub_trouble
 from measure.manifest import read_manifest, verify
 from measure.modelfiles import (
@@ -23,7 +23,6 @@ from measure.modelfiles import (
     WEIGHTS,
     parts_named,
     refuse_code,
-    refuse_pointers,
     weights_in,
 )
 from measure.naming import check_model_name, folder_of_that_name
@@ -127,7 +126,7 @@ def find_split(
     """
     pattern, repository = f"{config}/{split}-*.parquet", Repository(dataset, revision, "dataset")
     if mirror and (held := _shards(mirror / dataset, pattern)):
-        refuse_pointers(held)
+        refuse_lfs_pointers(held)
         verify(mirror, held, revision)
         return held
     if (folder := repository.cached()) and (held := _shards(folder, pattern)):
@@ -205,7 +204,9 @@ def _find(
 
 def _own(model: str, folder: Path, *, tokenizer: bool, weights: bool) -> Files:
     """The files of a folder of the user's own, which has no revision."""
-    refuse_pointers(folder / name for name in (CONFIG, *weights_in(folder), *TOKENIZER) if (folder / name).is_file())
+    refuse_lfs_pointers(
+        folder / name for name in (CONFIG, *weights_in(folder), *TOKENIZER) if (folder / name).is_file()
+    )
     if weights and not weights_in(folder):
         if any((folder / name).is_file() for name in PICKLES):
             raise Mistake(
@@ -268,7 +269,7 @@ def _files(model: str, revision: str | None, folder: Path, *, tokenizer: bool, w
     refuse_code(folder, model, (CONFIG, *["tokenizer_config.json"] * tokenizer))
     names = [CONFIG, *(weights_in(folder) if weights else []), *(TOKENIZER if tokenizer else ())]
     paths = tuple((name, folder / name) for name in names if (folder / name).is_file())
-    refuse_pointers(path for _, path in paths)
+    refuse_lfs_pointers(path for _, path in paths)
     return Files(model, revision, paths)
 
 

@@ -1,7 +1,7 @@
-"""Launchers, which start one program as several processes: refused where a run begins, unseen where a model is trained.
+"""The environment variables of launchers such as torchrun, which start one program as several processes.
 
-The Trainer splits every batch over the processes that such variables speak of: each would take a part of the recipe's
-steps, and wait for the others for as long as they do not come.
+They are refused when a run begins and hidden while a model is trained. The Trainer would split every batch over the
+processes that they announce: each process would take a part of the recipe's steps, or wait for the others for ever.
 """
 
 import os
@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 from judge.files import Mistake
 
-# How many processes there are, by torchrun and accelerate, Open MPI, Hydra (MPICH, Intel MPI), MVAPICH, and srun. One
-# is no launcher's doing.
+# How many processes there are, by torchrun and accelerate, Open MPI, Hydra (MPICH, Intel MPI), MVAPICH, and srun. Only
+# more than one is refused.
 STEP = "SLURM_STEP_NUM_TASKS"
 COUNTS = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE", STEP)
 # The tasks of a whole SLURM job: what `srun --ntasks=1` starts inside of it is one process.
@@ -47,7 +47,7 @@ def check_alone(environment: Mapping[str, str]) -> None:
     """Refuse to be one of several processes.
 
     Raises:
-        Mistake: a variable says so, be there others or be it left behind by something else.
+        Mistake: a variable announces several, whether a launcher set it or it was left behind.
     """
     found = [name for name in COUNTS if _number(environment, name) > 1]
     if _number(environment, STEP) != 1 and _number(environment, WHOLE) > 1:
@@ -55,9 +55,8 @@ def check_alone(environment: Mapping[str, str]) -> None:
     found += [name for name in RANKS if _number(environment, name) > 0]
     if found:
         raise Mistake(
-            f"{found[0]}={environment[found[0]]} says that a launcher started several processes, which would share "
-            f"every batch, and this suite runs as {RULE}: start pytest itself, once for each GPU (see the README), or "
-            f"unset {' '.join(found)} if no launcher started this process."
+            f"{found[0]}={environment[found[0]]} says that a launcher started several processes, and this suite runs "
+            f"as {RULE}: start pytest itself, or unset {' '.join(found)} if no launcher did."
         )
 
 
@@ -68,9 +67,9 @@ def launched(name: str) -> bool:
 
 @contextmanager
 def unlaunched() -> Iterator[None]:
-    """Hide such variables from the libraries: a job is one process's, and trained as its recipe says, whatever is set.
+    """Hide these variables from the libraries, so that a job is trained by one process as its recipe says.
 
-    What the libraries set meanwhile is gone afterwards.
+    Afterwards they have their values again, and those that a library has set meanwhile are removed.
     """
     hidden = {name: os.environ.pop(name) for name in list(os.environ) if launched(name)}
     try:
@@ -82,6 +81,8 @@ def unlaunched() -> Iterator[None]:
 
 
 def _number(environment: Mapping[str, str], name: str) -> int:
-    """The value of a variable; 0 where it is not set or no number, by which nothing could be started."""
-    value = environment.get(name, "").strip()
-    return int(value) if value.isdecimal() else 0
+    """The value of a variable; 0 where it is not set or not a number."""
+    try:
+        return int(environment.get(name, ""))
+    except ValueError:
+        return 0

@@ -16,8 +16,6 @@ VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "se
 TOKENIZER = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt", *VOCABULARIES)
 # One of these says how letters and accents are taken, which a list of words alone leaves open.
 SURE = ("tokenizer.json", "tokenizer_config.json")
-# What Git leaves in a file's place where LFS is not installed: some 130 bytes with the file's digest and size.
-POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def read_json(path: Path) -> Any:
@@ -27,17 +25,6 @@ def read_json(path: Path) -> Any:
         OSError, ValueError, RecursionError: it cannot be read, or is not JSON.
     """
     return json.loads(path.read_text(encoding="utf-8-sig"))
-
-
-def refuse_pointers(paths: Iterable[Path]) -> None:
-    """Raise Mistake where Git LFS left a pointer in a file's place."""
-    for path in paths:
-        with path.open("rb") as file:
-            if file.read(len(POINTER)) == POINTER:
-                raise Mistake(
-                    f"{path} is a Git LFS pointer and not the file itself: install Git LFS and run `git lfs pull` in "
-                    f"{path.parent}."
-                )
 
 
 def weights_in(folder: Path) -> list[str]:

@@ -4,16 +4,17 @@ What reads as OWNER/NAME is an id, whatever folder of that name is here: `./owne
 """
 
 import difflib
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from judge.files import Mistake
+from judge.paths import HUB_ID, one_spelling
 from measure.modelfiles import CONFIG
 
-HUB_ID = re.compile(r"(?P<id>[\w-][\w.-]*/[\w.-]+)(?:@(?P<revision>[\w.][\w./-]*))?")
+WITH_REVISION = re.compile(rf"(?P<id>{HUB_ID.pattern})(?:@(?P<revision>[\w.][\w./-]*))?")
+PAGE = re.compile(rf"https?://[^/]+/(?P<id>{HUB_ID.pattern})/?")
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,9 @@ def parse_model(text: str) -> ModelName:
         >>> [parse_model(text).id for text in ("./my-model/", "./runs/7", "runs//7/", "../runs/7/.")]
         ['my-model', './runs/7', './runs/7', '../runs/7']
     """
-    if found := HUB_ID.fullmatch(text):
+    if found := WITH_REVISION.fullmatch(text):
         return ModelName(found["id"], found["revision"])
-    path = os.path.normpath(text)
-    return ModelName(f"./{path}" if HUB_ID.fullmatch(path) else path, folder=Path(path))
+    return ModelName(one_spelling(text), folder=Path(text))
 
 
 def check_model_name(text: str, known: Iterable[str] = ()) -> ModelName:
@@ -58,6 +58,8 @@ def check_model_name(text: str, known: Iterable[str] = ()) -> ModelName:
     """
     model = parse_model(text)
     folder = model.folder
+    if page := PAGE.fullmatch(text):
+        raise Mistake(f"{text} is the address of a page: write {page['id']}.")
     if folder is None or (folder / CONFIG).is_file():
         return model
     if folder.is_dir():

@@ -6,8 +6,8 @@ torch and transformers come late.
 from pathlib import Path
 from typing import Any
 
-from judge.files import Mistake
-from measure.modelfiles import refuse_pointers, weights_in
+from judge.files import Mistake, refuse_lfs_pointers
+from measure.modelfiles import weights_in
 
 ADAPTER = "adapter_config.json"
 
@@ -33,7 +33,7 @@ def load_weights(
     """
     import transformers
 
-    refuse_pointers(folder / file for file in weights_in(folder))
+    refuse_lfs_pointers(folder / file for file in weights_in(folder))
     if (folder / ADAPTER).is_file():
         raise Mistake(f"{name} holds an adapter ({ADAPTER}): merge it into its model's weights and save the whole.")
     model, loaded = getattr(transformers, auto).from_pretrained(

@@ -7,9 +7,10 @@ import sys
 
 from judge.commandline import Parser, as_path
 from judge.files import Mistake, require_utf8
+from judge.verdicts import require_no_evidence
 from report.badges import write_badges
 from report.commands import add_commands
-from report.given import read_verdicts, require_no_evidence
+from report.given import read_verdicts
 from report.page.command import add_render
 from report.summary import summary
 

@@ -15,10 +15,11 @@ from pydantic import Field
 
 from judge.claims import Basis
 from judge.files import Mistake, Record, pretty, read, write
-from judge.verdicts import OWN_PAIR, REHEARSAL, Outcome, Verdict, VerdictFile
-from report.whose import require_the_papers_pair
+from judge.verdicts import OWN_PAIR, REHEARSAL, Outcome, Subject, Verdict, VerdictFile
+from report.whose import require_same_subject, require_the_papers_pair
 
-SCHEMA = 1
+# 2 came with what the badges are about.
+SCHEMA = 2
 INDEX = "index.json"
 TOTAL = "total"
 TOTAL_LABEL = "DistilBERT claims"
@@ -75,9 +76,10 @@ class Shown(Record):
 
 
 class Index(Record):
-    """index.json: what the badges in the folder show, as an endpoint's JSON has no room for it."""
+    """index.json: what the badges in the folder show and are about, as an endpoint's JSON has no room for it."""
 
     schema_: Annotated[int, Field(alias="schema")]
+    subject: Subject | None = None
     badges: dict[Annotated[str, Field(pattern=ID)], Shown]
 
 
@@ -100,14 +102,15 @@ def write_badges(file: VerdictFile, folder: Path) -> Written:
     for name in file.verdicts:
         _check_id(name)
     _library()
-    earlier = _earlier(folder, file.verdicts)
+    subject, earlier = _earlier(folder, file.verdicts)
+    require_same_subject(folder / INDEX, subject, file.subject)
     now = {name: shown(verdict) for name, verdict in file.verdicts.items()}
     kept = [name for name, new in now.items() if not new.judged and name in earlier and earlier[name].judged]
     made = [name for name in now if name not in kept]
     for name in made:
         _write(folder, name, badge(file.verdicts[name].title or name, now[name]))
     known = earlier | {name: now[name] for name in made}
-    write(folder / INDEX, pretty(Index(schema_=SCHEMA, badges=known)))
+    write(folder / INDEX, pretty(Index(schema_=SCHEMA, subject=file.subject or subject, badges=known)))
     _write(folder, TOTAL, total(known.values()))
     return Written(made, kept, [name for name in earlier if name not in now])
 
@@ -217,20 +220,21 @@ def _write(folder: Path, name: str, badge: Badge) -> None:
     write(folder / f"{name}.svg", svg(badge, name))
 
 
-def _earlier(folder: Path, names: Mapping[str, Verdict]) -> dict[str, Shown]:
-    """What the badges that lie in the folder show. Raises Mistake where they lie there and nothing says it."""
+def _earlier(folder: Path, names: Mapping[str, Verdict]) -> tuple[Subject | None, dict[str, Shown]]:
+    """What the badges in the folder are about and show. Raises Mistake where there are some without an index."""
     try:
         present = {path.name for path in folder.iterdir()}
     except FileNotFoundError:
-        return {}
+        return None, {}
     except OSError as error:
         raise Mistake(f"{folder} cannot be read ({error.strerror}): give a folder that can be written to.") from None
     if INDEX in present:
-        index = read(Index, folder / INDEX, schema=SCHEMA).badges
-        return {name: badge for name, badge in index.items() if {f"{name}.json", f"{name}.svg"} <= present}
+        index = read(Index, folder / INDEX, schema=SCHEMA)
+        there = {name: one for name, one in index.badges.items() if {f"{name}.json", f"{name}.svg"} <= present}
+        return index.subject, there
     if any(f"{name}.json" in present for name in names):
         raise Mistake(f"{folder} holds badges but no {INDEX} that tells verdicts from grey: restore it or empty it.")
-    return {}
+    return None, {}
 
 
 def _check_id(name: str) -> None:

@@ -8,10 +8,11 @@ from judge.baselines import load_baselines
 from judge.commandline import Parser, as_path
 from judge.evidence import evidence_files
 from judge.files import Mistake
+from judge.verdicts import require_no_evidence
 from report.badges import plain, shortened
 from report.check import check, lines
 from report.compare import comparison, words_changed
-from report.given import read_verdicts, require_no_evidence
+from report.given import read_verdicts
 from report.merge import merge
 from report.pair import write_pair_badges
 

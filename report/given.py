@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from judge.evidence import holds_evidence
 from judge.files import Mistake, read
 from judge.verdicts import FILE_NAME, SCHEMA, VerdictFile
 
@@ -22,16 +21,3 @@ def read_verdicts(given: Path) -> VerdictFile:
     if path != given and not path.exists():
         raise Mistake(f"{given} is a folder without {FILE_NAME}: give the one that a run wrote its verdicts to.")
     return read(VerdictFile, path, schema=SCHEMA)
-
-
-def require_no_evidence(folder: Path, what: str) -> None:
-    """Refuse to write beside evidence, where the next `--evidence FOLDER` would stumble on it.
-
-    A folder with the verdicts of a run is one of results, whatever was recorded there.
-
-    Raises:
-        Mistake: the folder holds evidence and no verdicts.
-    """
-    found = holds_evidence(folder)
-    if found and not (folder / FILE_NAME).exists():
-        raise Mistake(f"{folder} holds evidence ({found.name}), where {what} do not belong: give another folder.")

@@ -7,13 +7,17 @@ promises.
 
 import json
 from pathlib import Path
+from typing import Annotated
 
-from judge.files import Mistake, write
-from judge.verdicts import OWN_PAIR, Outcome, Verdict, VerdictFile
+from pydantic import Field
+
+from judge.files import Mistake, Record, pretty, read, write
+from judge.verdicts import OWN_PAIR, Outcome, Subject, Verdict, VerdictFile
 from report.badges import LONGEST_LABEL, LOOKS, WITHHOLDING, Badge, endpoint, plain, shortened, svg
 from report.message import number
-from report.whose import require_one_pair
+from report.whose import require_one_pair, require_same_subject
 
+INDEX = "pair.json"
 # What a claim about any pair is in two or three words; {} is the number with its unit.
 PHRASES = {
     "size.reduction": "{} fewer parameters",
@@ -28,6 +32,14 @@ PHRASES = {
     "imdb.gap": "{} behind the teacher on IMDb",
     "squad.gap": "{} behind the teacher on SQuAD",
 }
+
+
+class PairIndex(Record):
+    """pair.json: what the badges in the folder are about."""
+
+    schema_: Annotated[int, Field(alias="schema")]
+    name: str
+    subject: Subject | None = None
 
 
 def write_pair_badges(file: VerdictFile, folder: Path, name: str) -> list[str]:
@@ -48,7 +60,7 @@ def write_pair_badges(file: VerdictFile, folder: Path, name: str) -> list[str]:
             "RESULTS holds no verdict on a pair of your own: run `pytest claims/ --student MODEL` first, and give its "
             "verdicts.json."
         )
-    _check_whose(folder, name)
+    _check_whose(folder, name, file.subject)
     for verdict in judged:
         try:
             drawn = pair_badge(verdict, name)
@@ -57,6 +69,7 @@ def write_pair_badges(file: VerdictFile, folder: Path, name: str) -> list[str]:
         image = svg(drawn, verdict.id)
         write(folder / f"{verdict.id}.json", endpoint(drawn))
         write(folder / f"{verdict.id}.svg", image)
+    write(folder / INDEX, pretty(PairIndex(schema_=1, name=name, subject=file.subject)))
     return [verdict.id for verdict in judged]
 
 
@@ -68,8 +81,10 @@ def pair_badge(verdict: Verdict, name: str) -> Badge:
     return Badge(shortened(label, LONGEST_LABEL), f"{symbol} {said}", verdict.verdict, label)
 
 
-def _check_whose(folder: Path, name: str) -> None:
-    """Refuse a folder with badges that bear another name: those that are not written now would stay beside these."""
+def _check_whose(folder: Path, name: str, subject: Subject | None) -> None:
+    """Refuse a folder with badges of another pair or name: those that are not written now would stay beside these."""
+    if (folder / INDEX).exists():
+        require_same_subject(folder / INDEX, read(PairIndex, folder / INDEX, schema=1).subject, subject)
     for key in PHRASES:
         try:
             label = json.loads((folder / f"{key}.json").read_text(encoding="utf-8-sig"))["label"]

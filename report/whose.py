@@ -1,7 +1,9 @@
 """Whose verdicts a file holds: reports about one pair refuse those of another."""
 
+from pathlib import Path
+
 from judge.files import Mistake
-from judge.verdicts import OWN_PAIR, VerdictFile
+from judge.verdicts import OWN_PAIR, Subject, VerdictFile
 
 
 def require_one_pair(file: VerdictFile, name: str = "RESULTS") -> None:
@@ -42,6 +44,21 @@ def require_same_pair(one: VerdictFile, other: VerdictFile, names: tuple[str, st
     if pairs[0] != pairs[1]:
         first, second = (str(file.subject or _unnamed(file)) for file in (one, other))
         raise Mistake(f"{names[0]} is about {first}, and {names[1]} is about {second}: give files about one pair.")
+
+
+def require_same_subject(path: Path, earlier: Subject | None, now: Subject | None) -> None:
+    """Refuse to add badges to those of another pair, recipe or paper.
+
+    Args:
+        path: the index of the folder with the badges.
+        earlier: what that says they are about.
+        now: what the verdicts are about; None where a file does not say it.
+
+    Raises:
+        Mistake: they are about something else.
+    """
+    if earlier and now and (earlier.pair, earlier.recipe) != (now.pair, now.recipe):
+        raise Mistake(f"{path} is about {earlier}, and RESULTS is about {now}: give a folder of its own.")
 
 
 def _unnamed(file: VerdictFile) -> str:

@@ -310,7 +310,7 @@ def test_an_id_never_leads_out_of_the_folder(name: str, tmp_path: Path, capsys: 
     [
         ("", "", "Not a directory"),
         ("index.json", "{}", "/schema"),
-        ("index.json", '{"schema": 2, "badges": {}}', "schema 2"),
+        ("index.json", '{"schema": 99, "badges": {}}', "schema 99"),
         ("index.json", '{"schema": 1, "badges": {"../x": {"verdict": "error"}}}', "/badges/..~1x"),
         ("index.json", '{"schema": 1, "badges": {"a.b": {"verdict": "good"}}}', "/badges/a.b/verdict"),
         ("a.b.json", "{}", "index.json"),

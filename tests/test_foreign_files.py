@@ -45,6 +45,21 @@ def test_evidence_with_a_byte_order_mark_is_judged_checked_and_merged(
     assert read_evidence(merged).measurements
 
 
+def test_evidence_that_git_lfs_did_not_fetch_is_called_a_pointer(tmp_path: Path) -> None:
+    path = tmp_path / "cpu.json"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 61234\n")
+    with pytest.raises(Mistake, match=r"cpu\.json\b.*\bgit lfs pull\b"):
+        read_evidence(path)
+
+
+@pytest.mark.parametrize("schema", [1, 99])
+def test_verdicts_are_no_evidence_of_a_newer_suite(schema: int, tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.json"
+    path.write_text(json.dumps({"schema": schema, "verdicts": {}}))
+    with pytest.raises(Mistake, match=r"verdicts\.json is a file of verdicts\b.*\bevidence\b"):
+        read_evidence(path)
+
+
 def test_an_edited_number_behind_a_byte_order_mark_is_noticed(tmp_path: Path) -> None:
     path = file(tmp_path / "a.json", mrpc())
     path.write_text(path.read_text().replace("0.91", "0.92"))

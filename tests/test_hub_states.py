@@ -434,3 +434,22 @@ def test_what_answers_and_is_no_hub_is_said_and_a_password_is_shown_nowhere(monk
     assert trouble.startswith("http://127.0.0.1:")
     assert "SSH-2.0-something" in trouble
     assert "secret" not in trouble
+
+
+def test_waiting_for_another_process_that_fetches_the_same_file_is_said(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "FILELOCK_LOG_EVERY_SECONDS", 0.05)
+    said: list[str] = []
+    downloads.say_waits(said.append)
+    hub.faults.append(Fault("model.safetensors", "stall", after=2 * CHUNK, seconds=1))
+    others = threading.Thread(target=downloads.Repository(NAME, REVISION).fetch, args=(["model.safetensors"],))
+    others.start()
+    while not hub.sent.get("model.safetensors"):
+        time.sleep(0.01)
+    try:
+        downloads.Repository(NAME, REVISION).fetch(["model.safetensors"])
+    finally:
+        others.join()
+    assert said
+    assert set(said) == {"waiting: another process fetches the same file from the hub"}

@@ -1,7 +1,11 @@
 """How a run was asked for: paths spelled in any way, options with their values, and tests chosen in any way."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,10 +13,11 @@ import pytest
 
 import conftest
 from judge.paths import home
-from tests.project import Project
+from tests.project import ROOT, Project
 
 pytest.importorskip("torch", reason="parameters are counted")
 USAGE = pytest.ExitCode.USAGE_ERROR
+[INSTALLED] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"].values()
 VALUED = [name for name, settings in conftest.OPTIONS.items() if settings.get("action") != "store_true"]
 PATHS = [name for name in VALUED if conftest.OPTIONS[name]["metavar"] in ("DIR", "FILE", "ID")]
 MINE = """
@@ -86,8 +91,14 @@ SPELLINGS = [
 spellings = pytest.mark.parametrize("spelled", SPELLINGS, ids=[spelled.__name__ for spelled in SPELLINGS])
 
 
-@spellings
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "n2"])
+# What workers collect is their own: one spelling shows it, and --full all of them.
+ALL_SPELLINGS = [pytest.param(spelled, (), id=spelled.__name__) for spelled in SPELLINGS] + [
+    pytest.param(spelled, ("-n2",), id=f"{spelled.__name__}-n2", marks=() if spelled is with_dots else pytest.mark.full)
+    for spelled in SPELLINGS
+]
+
+
+@pytest.mark.parametrize(("spelled", "workers"), ALL_SPELLINGS)
 def test_what_was_collected_decides(
     spelled: Callable[[Path], tuple[Path, list[str]]], workers: tuple[str, ...], project: Project, tmp_path: Path
 ) -> None:
@@ -156,6 +167,33 @@ def test_where_another_configuration_is_read_the_run_says_to_write_an_equals_sig
     assert not loaded.exists()
 
 
+@pytest.mark.parametrize("configuration", ["", "pytest.ini"], ids=["without", "with"])
+@pytest.mark.parametrize("paths", [(), ("claims/test_size.py",)], ids=["no path", "path behind"])
+def test_so_it_does_where_no_path_comes_first(
+    paths: tuple[str, ...], configuration: str, project: Project, loaded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if configuration:
+        (loaded.parent / "repo" / configuration).write_text("[pytest]\n")
+    # As pytest loads what is installed, whether or not the suite is installed in this environment.
+    monkeypatch.setenv("PYTEST_PLUGINS", INSTALLED)
+    done = project.run("-m", "fast", "--student", "../repo/model", "--collect-only", *paths)
+    assert not loaded.exists()
+    if paths and not configuration:  # then pytest looks for a configuration above the second path too
+        assert done.returncode == pytest.ExitCode.OK, done.stdout + done.stderr
+    else:
+        assert done.returncode == USAGE, done.stdout + done.stderr
+        assert "--student=../repo/model" in done.stderr
+
+
+def test_elsewhere_the_plugin_does_nothing(tmp_path: Path) -> None:
+    test = "def test_other(pytestconfig):\n    assert not hasattr(pytestconfig.option, 'student')\n"
+    (tmp_path / "test_other.py").write_text(test)
+    environment = {**os.environ, "PYTEST_PLUGINS": INSTALLED, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == pytest.ExitCode.OK, done.stdout + done.stderr
+
+
 def test_what_a_shell_makes_of_a_pattern_is_refused(project: Project) -> None:
     done = project.run("claims/", "--evidence", "evidence/cpu.json", "evidence/prior-study.json")
     assert done.returncode == USAGE
@@ -221,3 +259,11 @@ def test_a_home_folder_that_is_not_known_is_refused(option: str, project: Projec
     assert done.returncode == USAGE
     assert all(word in said for word in (option, "~nobody-of-that-name/x", "./~nobody-of-that-name/x"))
     assert not list(project.path.glob("*nobody*"))
+
+
+def test_verdicts_are_not_written_among_evidence(project: Project) -> None:
+    before = sorted((project.path / "evidence").iterdir())
+    done = project.run("claims/test_size.py", "--results", "evidence")
+    assert done.returncode == USAGE, done.stdout + done.stderr
+    assert all(word in done.stderr for word in ("evidence", before[0].name, "another folder")), done.stderr
+    assert sorted((project.path / "evidence").iterdir()) == before

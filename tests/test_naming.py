@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from judge.evidence import one_spelling
 from judge.files import Mistake
+from judge.paths import one_spelling
 from measure.naming import ModelName, check_model_name, folder_of_that_name, parse_model
 
 KNOWN = ("google-bert/bert-base-uncased", "distilbert/distilbert-base-uncased")
@@ -39,12 +39,23 @@ def test_what_reads_as_owner_and_name_is_an_id_whatever_folders_are_here(text: s
     assert folder_of_that_name(ModelName(text)) == ("./me/student" if text == "me/student" else "")
 
 
-@pytest.mark.parametrize("text", ["me/student/", "./me/student", "me//student", "./me/./student/.", "me/../me/student"])
+@pytest.mark.parametrize("text", ["me/student/", "./me/student", "me//student", "./me/./student/."])
 def test_a_folder_has_one_id_however_it_is_spelled(text: str, here: Path) -> None:
     assert check_model_name(text) == ModelName("./me/student", folder=Path("me/student"))
     assert parse_model(str(parse_model(text))) == parse_model(text), "it can be given again"
-    assert one_spelling(parse_model(text).id) == one_spelling("me/student") == one_spelling("me/student/")
+    assert one_spelling(parse_model(text).id) == one_spelling(text) != one_spelling("me/student")
     assert check_model_name(f"{here}/{text}").id == str(here / "me" / "student")
+
+
+def test_what_lies_beside_the_target_of_a_link_is_not_what_lies_beside_the_link(here: Path) -> None:
+    (here / "elsewhere" / "models").mkdir(parents=True)
+    (here / "elsewhere" / "me" / "student").mkdir(parents=True)
+    (here / "elsewhere" / "me" / "student" / "config.json").write_text("{}")
+    (here / "link").symlink_to(here / "elsewhere" / "models")
+    found = check_model_name("link/../me/student")
+    assert found.folder is not None
+    assert found.folder.resolve() == here / "elsewhere" / "me" / "student"
+    assert (found.id, str(parse_model(found.id).folder)) == ("link/../me/student", "link/../me/student")
 
 
 def test_a_folder_beside_needs_no_path() -> None:
@@ -64,6 +75,7 @@ def test_a_folder_beside_needs_no_path() -> None:
         ("./nothing/at/all", "spelling."),
         ("my-stupor", "config.json"),
         ("file", "hub id"),
+        ("https://huggingface.co/me/student", "write me/student."),
     ],
 )
 def test_a_name_that_is_neither_is_refused_with_what_may_be_meant(text: str, remedy: str) -> None:

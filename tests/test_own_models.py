@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,11 +82,41 @@ def test_a_model_is_the_same_however_its_folder_is_spelled(project: Project) -> 
         judged = project.run(SIZE, "--student", name, "--evidence", file, "--results", f"judged{number}")
         verdict = project.verdicts(f"judged{number}")["size.reduction"]
         assert (verdict["verdict"], verdict["value"]) == ("reproduced", live["value"]), judged.stdout
-    again = project.run(SIZE, "--student", "my-studnet", "--evidence", "r.json")
-    assert again.returncode == pytest.ExitCode.OK, "another model, of which nothing is recorded"
-    slip = project.run(SIZE, "--student", "./m/slahs", "--evidence", "r.json")
-    assert slip.returncode == pytest.ExitCode.USAGE_ERROR
-    assert all(word in slip.stdout + slip.stderr for word in ("./m/slahs", "./m/slash?"))
+    for slip, remedy in (("./m/slahs", "./m/slash?"), ("zzz", "google-bert/bert-base-uncased")):
+        refused = project.run(SIZE, "--student", slip, "--evidence", "r.json")
+        assert refused.returncode == pytest.ExitCode.USAGE_ERROR
+        assert all(word in refused.stdout + refused.stderr for word in (slip, remedy))
+
+
+def test_a_copy_in_a_folder_of_the_papers_name_is_never_the_papers_model(project: Project) -> None:
+    here = "distilbert/distilbert-base-uncased"
+    miniature(project.path / here, "distilbert")
+    done = project.run(SIZE, "--student", f"./{here}", "--record", "copy.json")
+    assert done.returncode == pytest.ExitCode.OK, done.stdout
+    assert project.run(SIZE, "--evidence", "copy.json").returncode == pytest.ExitCode.OK
+    assert project.words()["size.student"] == "not run"
+    both = project.run(SIZE, "--evidence", "copy.json", "--evidence", "evidence/cpu.json")
+    assert both.returncode == pytest.ExitCode.OK, both.stdout
+    assert project.verdicts()["size.student"]["value"] == pytest.approx(66.36288)
+    mine = project.run(SIZE, "--student", f"./{here}", "--evidence", "copy.json", "--results", "mine")
+    assert mine.returncode == pytest.ExitCode.OK, mine.stdout
+    assert project.verdicts("mine")["size.reduction"]["marks"] == ["own pair"]
+
+
+def test_evidence_about_another_revision_is_refused(project: Project) -> None:
+    miniature(project.path / "m", "distilbert")
+    assert project.run(SIZE, "--student", "m", "--record", "r.json").returncode == pytest.ExitCode.OK
+
+    def published(data: Any) -> None:
+        for measurement in data["measurements"]:
+            if measurement["model"]["id"] == "m":
+                measurement["model"].update(id="me/m", revision="v1")
+
+    project.change("r.json", published)
+    for asked, code in (("me/m", pytest.ExitCode.OK), ("me/m@v1", pytest.ExitCode.OK), ("me/m@v2", 4)):
+        done = project.run(SIZE, "--student", asked, "--evidence", "r.json", f"--results={asked[-2:]}")
+        assert done.returncode == code, done.stdout + done.stderr
+    assert all(word in done.stderr for word in ("me/m@v2", "r.json", "revision v1")), done.stderr
 
 
 def test_without_a_home_folder_all_is_run_that_keeps_nothing_there(project: Project) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from judge.baselines import load_baselines
-from judge.files import pretty, read
+from judge.files import Mistake, pretty, read
 from judge.verdicts import SCHEMA, Outcome, Subject, Verdict, VerdictFile
 from report.__main__ import main
+from report.badges import write_badges
 from report.check_verdicts import verdict_findings
 from report.readme import main as readme
 from tests.project import ROOT, Project
@@ -247,6 +248,38 @@ def test_badges_of_two_models_never_share_a_folder(
     if others != "the paper's":
         assert main(["badges", "results", str(folder)]) == 2
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_nor_do_badges_of_two_models_that_were_given_one_name(
+    judged: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(judged.path)
+    run(judged, SIZE, "--student", "./mine/second", "--results=sized")
+    folder = tmp_path / "badges"
+    for results in ("results/first", "results/first"):
+        assert main(["pair", results, str(folder), "mine"]) == 0
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    capsys.readouterr()
+    assert main(["pair", "sized", str(folder), "mine"]) == 2
+    error = capsys.readouterr().err
+    assert all(word in error for word in (str(folder), "first", "mine/second", "folder of its own")), error
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_nor_do_badges_of_two_recipes(tmp_path: Path) -> None:
+    size = Verdict(id="size.reduction", verdict=Outcome.REPRODUCED, reason="")
+    write_badges(file(None, size), tmp_path)
+    for _ in range(2):  # what does not say its recipe is taken for whatever comes first
+        write_badges(file(subject(), size), tmp_path)
+    with pytest.raises(Mistake, match=r"recipe paper\b.*recipe prior-study\b.*folder of its own"):
+        write_badges(file(subject(recipe="prior-study"), size), tmp_path)
+
+
+def test_an_id_of_the_hub_is_called_one_where_a_folder_could_be_meant() -> None:
+    mine = subject(student="me/x", own=("student",))
+    assert "hub model me/x" in str(mine)
+    assert "hub model" not in str(mine.model_copy(update={"folders": {"student": "/a/me/x"}}))
+    assert "hub model" not in str(subject())
 
 
 def test_what_a_file_is_about_tells_pairs_recipes_papers_and_rehearsals_apart() -> None:

@@ -39,7 +39,8 @@ def gpu_times(tmp_path: Path) -> tuple[Measurement, ...]:
 
 def messages(site: Path) -> dict[str, str]:
     """What the badges of a folder say."""
-    return {path.stem: json.loads(path.read_text())["message"] for path in site.glob("*.json") if path.stem != "index"}
+    badges = [path for path in site.glob("*.json") if path.stem not in ("index", "pair")]
+    return {path.stem: json.loads(path.read_text())["message"] for path in badges}
 
 
 def publish(checkout: Checkout) -> dict[str, str]:

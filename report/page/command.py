@@ -6,7 +6,8 @@ from typing import Any
 from judge.baselines import load_baselines
 from judge.commandline import as_path
 from judge.paths import home
-from report.given import require_no_evidence, verdicts_path
+from judge.verdicts import require_no_evidence
+from report.given import verdicts_path
 from report.model_card import write_model_cards
 from report.page.render import ROOT, write_page
 
