@@ -107,8 +107,11 @@ def read_config(folder: Path, name: str) -> dict[str, Any]:
         values = read_json(path)
     except (OSError, ValueError, RecursionError):
         raise Mistake(f"{path} is no JSON: save the model there again.") from None
-    if not isinstance(values, dict) or not isinstance(values.get("model_type"), str):
+    if not isinstance(values, dict) or "model_type" not in values:
         raise Mistake(f"{path} says no model_type: save the model there again with a recent version of transformers.")
+    if not isinstance(values["model_type"], str):
+        kind = json.dumps(values["model_type"])
+        raise Mistake(f'{path}, /model_type is {kind} and must be of type str, such as "bert": correct it.')
     for key, (what, how) in UNSUPPORTED.items():
         if _says_something(values.get(key)):
             raise Mistake(f"{path} has {key}: {what}; {how}.")

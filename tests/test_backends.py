@@ -192,6 +192,7 @@ def test_a_torch_without_int8_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         build("int8", config("student"), None, [3], 1)
 
 
+@pytest.mark.full
 def test_a_machine_without_a_compiler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     from torch._inductor import config as inductor
 
@@ -203,6 +204,7 @@ def test_a_machine_without_a_compiler_is_told(monkeypatch: pytest.MonkeyPatch) -
         build("compile", small, None, [3], 1)
 
 
+@pytest.mark.full
 def test_shapes_that_would_not_be_compiled_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = torch.compile
     # Dynamo does everything but generate code here, which is what takes the time.

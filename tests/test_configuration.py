@@ -138,6 +138,13 @@ def test_a_value_of_a_wrong_type_is_named_with_its_field_and_file(field: str, va
     assert all(word in said for word in (f"{folder / 'config.json'}, /{field}", json.dumps(value), "int", "correct"))
 
 
+@pytest.mark.parametrize("value", [3, None, ["bert"]])
+def test_so_is_a_type_of_model_that_is_none(value: Any, folder: Path) -> None:
+    configure(folder, model_type=value)
+    said = refused(config_in, folder, "mine")
+    assert all(word in said for word in (f"{folder / 'config.json'}, /model_type", json.dumps(value), "str", "correct"))
+
+
 @pytest.mark.parametrize(
     "changes", [{"n_layers": 0}, {"n_layers": -1}, {"n_heads": 7}, {"dropout": "much"}, {"activation": 3}]
 )

@@ -30,6 +30,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]
     return words
 
 
+@pytest.mark.full
 def test_what_one_seed_can_decide_is_what_the_readme_says(tmp_path: Path) -> None:
     project = Project(tmp_path)
     records = [

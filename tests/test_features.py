@@ -220,6 +220,7 @@ def make_tokens(made: str, cache: str, log: str) -> None:
     assert len(tokens(made_job(Path(made)), Store(Path(cache)))) == 635
 
 
+@pytest.mark.full
 def test_two_processes_that_need_the_same_tokens_make_them_once(made: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     processes = [

@@ -91,14 +91,8 @@ SPELLINGS = [
 spellings = pytest.mark.parametrize("spelled", SPELLINGS, ids=[spelled.__name__ for spelled in SPELLINGS])
 
 
-# What workers collect is their own: one spelling shows it, and --full all of them.
-ALL_SPELLINGS = [pytest.param(spelled, (), id=spelled.__name__) for spelled in SPELLINGS] + [
-    pytest.param(spelled, ("-n2",), id=f"{spelled.__name__}-n2", marks=() if spelled is with_dots else pytest.mark.full)
-    for spelled in SPELLINGS
-]
-
-
-@pytest.mark.parametrize(("spelled", "workers"), ALL_SPELLINGS)
+@spellings
+@pytest.mark.parametrize("workers", [(), pytest.param(("-n2",), marks=pytest.mark.full)], ids=["alone", "n2"])
 def test_what_was_collected_decides(
     spelled: Callable[[Path], tuple[Path, list[str]]], workers: tuple[str, ...], project: Project, tmp_path: Path
 ) -> None:
@@ -114,6 +108,17 @@ def test_what_was_collected_decides(
     assert verdicts["size.student"]["verdict"] == "reproduced"
     recorded = json.loads((tmp_path / "recorded.json").read_text())["measurements"]
     assert any(measurement["model"]["role"] == "student" for measurement in recorded)
+
+
+def test_so_it_does_where_workers_collect(project: Project, tmp_path: Path) -> None:
+    kept = f"--results={tmp_path / 'kept'}"
+    done = project.run("../project/claims/test_text.py", kept, "-n2", cwd=from_elsewhere(tmp_path)[0])
+    assert done.returncode == pytest.ExitCode.OK, done.stdout + done.stderr
+    assert len(re.findall(r"^paper claims: suite .*measured here", done.stdout, re.MULTILINE)) == 1
+    assert (
+        json.loads((tmp_path / "kept" / "verdicts.json").read_text())["verdicts"]["text.size"]["verdict"]
+        == "reproduced"
+    )
 
 
 @spellings

@@ -475,6 +475,7 @@ print(seen)
 """
 
 
+@pytest.mark.full
 def test_metrics_need_no_network_and_write_no_file(tmp_path: Path) -> None:
     home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(

@@ -45,6 +45,7 @@ def project(tmp_path: Path) -> Project:
         (["--student", "roberta-large"], ("roberta-large", "OWNER/NAME", "./folder")),
         (["--student", "nobody/nothing"], ("nobody/nothing", "HF_HUB_OFFLINE", "--mirror DIR")),
         (["--student", "nobody/nothing", "-n2"], ("nobody/nothing", "HF_HUB_OFFLINE", "--mirror DIR")),
+        (["--student", "distilbert/distilbert-base-uncase"], ("did you mean distilbert/distilbert-base-uncased?",)),
         (["--student="], ("--student", "OWNER/NAME")),
         (["--student", "lfs"], ("lfs/model.safetensors", "git lfs pull")),
         (["--mirror", "hub"], ("hub", "HF_HUB_CACHE=")),

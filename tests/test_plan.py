@@ -215,7 +215,7 @@ def train_for(config: Any, batch: int, length: int, steps: int) -> float:
 
 
 @pytest.mark.times
-@pytest.mark.parametrize("kind", ["bert", "distilbert"])
+@pytest.mark.parametrize("kind", [pytest.param("bert", marks=pytest.mark.full), "distilbert"])
 def test_the_forecast_for_another_length_and_batch_is_near_the_time_that_training_takes(kind: str) -> None:
     config = minis()[kind]
     from measure.finetuning.calibrate import calibrate

@@ -100,6 +100,7 @@ def test_a_run_on_a_tag_is_proposed_to_the_default_branch(checkout: Checkout, tm
     assert "pr create --base trunk --head evidence/run-7-1" in checkout.log.read_text()
 
 
+@pytest.mark.full
 def test_a_run_that_measured_nothing_new_proposes_nothing(checkout: Checkout) -> None:
     (checkout.path / "recorded").mkdir()
     shutil.copy2(ROOT / "evidence" / "cpu.json", checkout.path / "recorded" / "run.json")

@@ -79,7 +79,6 @@ def test_the_record_says_how_times_were_taken(timed: SimpleNamespace) -> None:
     assert measurement["how"]["weights"].startswith("random")
 
 
-@pytest.mark.times
 def test_real_weights_are_timed_and_the_record_says_so(project: Project) -> None:
     options = pair(project, {"layers": 6, "width": 128, "weights": 0.01}, {"layers": 1, "width": 128})
     project.run(CPU, *options, "--record", "times.json")
@@ -106,7 +105,6 @@ def test_pytest_benchmark_shows_saves_and_compares_two_entries(timed: SimpleName
     assert timed.second.returncode == pytest.ExitCode.OK
 
 
-@pytest.mark.times
 def test_a_slower_student_is_not_reproduced(project: Project) -> None:
     options = pair(project, {"layers": 3, "width": 256}, {"layers": 12, "width": 256})
     result = project.run(CPU, *options)
@@ -136,7 +134,9 @@ def test_a_model_that_does_not_fit_in_memory_is_not_run(project: Project) -> Non
 
 
 @pytest.mark.times
-@pytest.mark.parametrize("teacher", [[], ["--teacher", "deep"]], ids=["papers", "own"])
+@pytest.mark.parametrize(
+    "teacher", [pytest.param([], id="papers"), pytest.param(["--teacher", "deep"], id="own", marks=pytest.mark.full)]
+)
 def test_the_student_is_timed_against_a_model_as_deep_as_bert_and_no_larger(
     teacher: list[str], project: Project
 ) -> None:
@@ -158,7 +158,7 @@ def test_the_student_is_timed_against_a_model_as_deep_as_bert_and_no_larger(
     assert (verdict["verdict"], verdict["bounds"]) == ("reproduced", [1.0, None])
     assert "marks" not in verdict, "it is about the student, whoever taught it"
     assert any(measurement["versus"]["id"] in note for note in verdict["notes"])
-    project.run(DEPTH, *teacher, "--evidence", "depth.json", "--results", "judged")
+    project.run(DEPTH, "--evidence", "depth.json", "--results", "judged")
     judged = project.verdicts("judged")["speed.depth"]
     assert (judged["verdict"], judged["value"], judged["notes"]) == ("reproduced", verdict["value"], verdict["notes"])
 
@@ -262,6 +262,7 @@ def test_a_full_pass_without_the_data_says_what_it_needs(project: Project) -> No
     assert "--mirror" in refused.stdout + refused.stderr
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not MIRROR.is_dir(), reason="needs ../shared/hub-mirror, which is not here")
 def test_a_full_pass_takes_all_1500_real_pairs_with_tokenisation(project: Project) -> None:
     options = pair(project, {"layers": 4, "width": 32}, {"layers": 1, "width": 32})
