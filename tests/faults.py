@@ -175,6 +175,10 @@ class Trial:
 
     def _be_quick(self) -> None:
         """Leave out what only a power cut would need; keep locks of the machine in a folder of the test's."""
+        from tqdm.std import TqdmDefaultWriteLock
+
+        # Copies of a process share this lock, and one that is killed while it holds it would never give it back.
+        TqdmDefaultWriteLock.acquire = TqdmDefaultWriteLock.release = lambda *_, **__: None
         vars(os)["fsync"] = lambda _: None
         logging.disable()
         os.environ["XDG_RUNTIME_DIR"] = str(self.folder.parent / "machine")
