@@ -212,7 +212,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "no kind": (
         lambda folder: reconfigure(folder, model_type=None),
-        r"config\.json.*model_type.*transformers",
+        r"config\.json.*model_type.*\bstr\b",
     ),
     "width that is a word": (
         lambda folder: reconfigure(folder, hidden_size="wide"),
