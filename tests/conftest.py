@@ -30,13 +30,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run the tests that take minutes")
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Half as many workers again as cores: tests wait for processes, servers and locks for a third of their time."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(2, 3 * cores // 2)
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Give this process its own caches, before a test module imports a library that looks for its cache."""
     for mark in MARKS:
