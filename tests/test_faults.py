@@ -300,7 +300,7 @@ def filled(mirror: Path, trial: Trial) -> None:
     trial.work()
 
 
-@pytest.mark.parametrize("to", ["cache", "mirror"])
+@pytest.mark.parametrize("to", ["cache", pytest.param("mirror", marks=pytest.mark.full)])
 def test_cut_off_from_the_hub(
     to: str, new: New, hub: Hub, content: Path, dice: random.Random, tmp_path: Path, full: bool
 ) -> None:

@@ -169,12 +169,14 @@ def test_torchrun_is_refused(project: Project) -> None:
     refused(project, (*launcher, "--master_port", str(free_port())), "WORLD_SIZE")
 
 
+@pytest.mark.full
 def test_accelerate_launch_is_refused(project: Project) -> None:
     launcher = (sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2")
     options = ("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no")
     refused(project, (*launcher, *options, "--main_process_port", str(free_port())), "WORLD_SIZE")
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not shutil.which("mpirun"), reason="needs mpirun, as of Open MPI")
 def test_mpirun_is_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ALLOW_RUN_AS_ROOT", "ALLOW_RUN_AS_ROOT_CONFIRM", "MCA_rmaps_base_oversubscribe"):

@@ -64,6 +64,7 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path / "github")
 
 
+@pytest.mark.full
 def test_what_a_gpu_host_measured_is_proposed_published_and_never_lost(checkout: Checkout, tmp_path: Path) -> None:
     (checkout.path / "recorded").mkdir()
     recorded(checkout.path / "recorded" / "run.json", *gpu_times(tmp_path))

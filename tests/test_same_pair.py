@@ -44,6 +44,7 @@ def keys(cache: Path) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in cache.glob("rehearsal/jobs/*/result.json")}
 
 
+@pytest.mark.full
 def test_hub_mirror_and_folder_give_the_same_keys_and_the_same_verdict(tmp_path: Path) -> None:
     mirror, cache = tmp_path / "mirror", tmp_path / "cache"
     for (role, name), kind in zip(PAIR.items(), ("bert", "distilbert"), strict=True):

@@ -38,6 +38,7 @@ def wait_for(running: Running, project: Project, pattern: str) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.full
 def test_a_rehearsal_says_that_it_waits_for_its_miniatures_and_for_who_times(project: Project) -> None:
     store = Store(project.path / "caches" / "distilbert-claims" / "rehearsal")
     with machine_of(project).timing():
