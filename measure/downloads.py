@@ -179,7 +179,8 @@ def hub_trouble() -> str:
 
 def _probe(address: str) -> str:
     try:
-        urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=PROBE_SECONDS).close()
+        # Longer than it is waited for, so that a hub that does not answer is always said to be silent.
+        urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=2 * PROBE_SECONDS).close()
     except urllib.error.HTTPError as error:
         # One that refuses this page is there; a gateway speaks for one that is not.
         return f"{endpoint()} answers with error {error.code}" if error.code in (502, 503, 504) else ""

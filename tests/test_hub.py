@@ -303,6 +303,16 @@ def test_a_hub_that_never_answers_is_given_up_soon(tmp_path: Path, silent: str) 
     assert tries == 1, "it is probed once for all of them"
 
 
+def test_a_hub_that_never_answers_is_always_said_to_be_silent(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", silent)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(downloads, "PROBE_SECONDS", 0.05)
+    for _ in range(10):
+        downloads.hub_trouble.cache_clear()
+        assert downloads.hub_trouble() == f"{silent} did not answer within 0.05 s"
+    downloads.hub_trouble.cache_clear()
+
+
 def test_without_a_network_by_the_users_wish_nothing_is_asked(tmp_path: Path, silent: str) -> None:
     _, tries, said = asked(tmp_path, HF_ENDPOINT=silent, HF_HUB_OFFLINE="1")
     assert name_what_is_missing(said, "HF_HUB_OFFLINE", "unset", "--mirror DIR"), said
