@@ -176,7 +176,7 @@ class Stored(Evidence):
 
     @property
     def digested(self) -> bool:
-        """Whether it holds any digest; one that somebody wrote by hand holds none."""
+        """Whether it holds any digest; a file written by hand has none."""
         return bool(self.digest or self.digests)
 
 
@@ -219,7 +219,7 @@ def evidence_files(given: Sequence[Path]) -> list[Path]:
 
 
 def holds_evidence(folder: Path) -> Path | None:
-    """The first evidence file in a folder; None where it has none, or is no folder that can be read."""
+    """The first evidence file in a folder; None if it has none or cannot be read."""
     try:
         inside = json_files(folder) if folder.is_dir() else []
     except OSError:

@@ -66,7 +66,7 @@ def read(kind: type[R], path: Path, schema: int | None = None) -> R:
 
 
 def contents(path: Path) -> list[str] | None:
-    """What a JSON file is a file of, as evidence or verdicts; None where it is no file of this suite's at all."""
+    """What a JSON file holds, as evidence or verdicts; None if it is not a file of this suite."""
     try:
         raw = json.loads(_text(path))
     except (Mistake, ValueError, RecursionError):

@@ -60,7 +60,7 @@ def default_cache() -> Path:
 
 
 def to_stderr(sentence: str) -> None:
-    """Tell whoever started this process."""
+    """Print a sentence to stderr, at once."""
     print(sentence, file=sys.stderr, flush=True)
 
 
@@ -200,7 +200,7 @@ class CacheFolder:
             raise Mistake(f"{self.folder} cannot be {what}{where} ({why}): give another folder with --cache.") from None
 
     def _acquired(self, key: str, seconds: float = 0) -> "BaseFileLock | None":
-        """The lock of a job; None where somebody else still has it after so many seconds."""
+        """The lock of a job; None if another process still holds it after so many seconds."""
         try:
             # Comes with torch, without which nothing is run that would need a lock.
             import filelock

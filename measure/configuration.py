@@ -1,4 +1,4 @@
-"""The configuration of a model: what its config.json says it is, without how somebody once ran it.
+"""The configuration of a model: what its config.json says it is, without the options it was once run with.
 
 transformers comes late.
 """
@@ -106,7 +106,7 @@ def read_config(folder: Path, name: str) -> dict[str, Any]:
     try:
         values = read_json(path)
     except (OSError, ValueError, RecursionError):
-        raise Mistake(f"{path} is no JSON: save the model there again.") from None
+        raise Mistake(f"{path} is not JSON: save the model there again.") from None
     if not isinstance(values, dict) or "model_type" not in values:
         raise Mistake(f"{path} says no model_type: save the model there again with a recent version of transformers.")
     if not isinstance(values["model_type"], str):
@@ -124,7 +124,7 @@ def read_config(folder: Path, name: str) -> dict[str, Any]:
 
 
 def check_encoder(config: Any, name: str) -> None:
-    """Refuse what is no encoder of text, by its configuration.
+    """Refuse a model whose configuration is not that of a text encoder.
 
     Raises:
         Mistake: it has a decoder, is one, or reads something else than text.

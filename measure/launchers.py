@@ -1,7 +1,7 @@
 """The environment variables of launchers such as torchrun, which start one program as several processes.
 
 They are refused when a run begins and hidden while a model is trained. The Trainer would split every batch over the
-processes that they announce: each process would take a part of the recipe's steps, or wait for the others for ever.
+processes that they announce: each process would take a part of the recipe's steps, or wait for the others without end.
 """
 
 import os
@@ -69,7 +69,7 @@ def launched(name: str) -> bool:
 def unlaunched() -> Iterator[None]:
     """Hide these variables from the libraries, so that a job is trained by one process as its recipe says.
 
-    Afterwards they have their values again, and those that a library has set meanwhile are removed.
+    Afterwards they have their values again, and those that a library has set in the meantime are removed.
     """
     hidden = {name: os.environ.pop(name) for name in list(os.environ) if launched(name)}
     try:

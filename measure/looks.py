@@ -24,8 +24,8 @@ class Looks:
     """The sets of seeds that runs of one family were judged with.
 
     `folder` lies inside the store's, `family` is the key of the runs without their seed, `planned` are the recipe's
-    seeds: nobody chose those after seeing a result, so they may be judged whatever was judged before. `on_wait` is told
-    in a sentence where another process has the file.
+    seeds: they were not chosen after seeing a result, so they may be judged whatever was judged before. `on_wait` is
+    told in a sentence where another process has the file.
     """
 
     folder: Path

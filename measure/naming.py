@@ -86,5 +86,5 @@ def _remedy(folder: Path, known: Iterable[str]) -> str:
 
 
 def _typed(path: Path) -> str:
-    """A path as nobody takes it for an id."""
+    """A path in a form that cannot be mistaken for a hub id."""
     return str(path) if path.is_absolute() or path.parts[0] == ".." else f"./{path}"

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from hypothesis import settings
 from measure.launchers import launched
 from measure.quiet import Machine
 
-FOLDER = pytest.StashKey[Path]()
+FOLDER, TURN = pytest.StashKey[Path](), pytest.StashKey[ExitStack]()
 UNSET = ("CI", "PYTHONDONTWRITEBYTECODE")
 MARKS = (
     "full: takes minutes; run with --full, as the scheduled workflow does",
@@ -68,15 +68,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
     """Run a test, fixtures included, when it is its turn."""
     # Every Trainer collects garbage, which would look through all of torch for half a second.
     gc.freeze()
+    if TURN not in item.config.stash:
+        item.config.stash[TURN] = ExitStack()
+        item.config.stash[TURN].enter_context(turn(item))
     try:
-        with turn(item):
-            return (yield)
+        return (yield)
     finally:
         gc.unfreeze()
+        # Tests that time models one after the other wait once for the other workers to finish theirs.
+        if not (_times(item) and nextitem is not None and _times(nextitem)):
+            item.config.stash[TURN].close()
+            del item.config.stash[TURN]
 
 
 def turn(item: pytest.Item) -> AbstractContextManager[None]:
@@ -85,4 +91,8 @@ def turn(item: pytest.Item) -> AbstractContextManager[None]:
         return nullcontext()
     # xdist gives each worker a folder in that of the whole run.
     machine = Machine(Path(item.config.option.basetemp).parent / "turns")
-    return machine.timing() if item.get_closest_marker("times") else machine.training()
+    return machine.timing() if _times(item) else machine.training()
+
+
+def _times(item: pytest.Item) -> bool:
+    return item.get_closest_marker("times") is not None

@@ -51,6 +51,7 @@ def assert_judged_as_recorded(project: Project, options: list[str], live: str) -
     return found
 
 
+@pytest.mark.times
 @pytest.mark.skipif("pytest_rerunfailures" not in sys.modules, reason="needs pytest-rerunfailures")
 def test_a_claim_that_is_run_again_until_it_passes_is_judged_on_all_of_its_times(tmp_path: Path) -> None:
     project = Project(tmp_path)
@@ -72,6 +73,7 @@ def test_a_claim_that_is_run_again_until_it_passes_is_judged_on_all_of_its_times
     assert check.returncode == 0, check.stdout
 
 
+@pytest.mark.times
 def test_a_test_that_runs_twice_is_two_launches(tmp_path: Path) -> None:
     project = Project(tmp_path)
     options = alike(project)

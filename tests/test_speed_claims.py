@@ -32,7 +32,7 @@ def pair(project: Project, teacher: dict[str, Any], student: dict[str, Any]) -> 
 
 
 def twelve_and_six(project: Project) -> list[str]:
-    """Twelve layers against three: far enough above 1.6 to be told in a second, whatever else the machine does."""
+    """Twelve layers against three: far enough above 1.6 to be told in a second."""
     return pair(project, {"layers": 12, "width": 256}, {"layers": 3, "width": 256})
 
 
@@ -50,6 +50,7 @@ def timed(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     return SimpleNamespace(project=project, first=first, second=second, records=records)
 
 
+@pytest.mark.times
 def test_a_faster_student_is_told_from_pairs_that_reproduce_the_verdict(timed: SimpleNamespace) -> None:
     assert timed.first.returncode == pytest.ExitCode.OK, timed.first.stdout
     live, judged = (timed.project.verdicts(name)["speed.cpu"] for name in ("live", "judged"))
@@ -63,6 +64,7 @@ def test_a_faster_student_is_told_from_pairs_that_reproduce_the_verdict(timed: S
     assert versions.startswith("python 3.")
 
 
+@pytest.mark.times
 def test_the_record_says_how_times_were_taken(timed: SimpleNamespace) -> None:
     measurement = timed.records[0]
     assert len(measurement["pairs"]) % 2 == 0
@@ -77,6 +79,7 @@ def test_the_record_says_how_times_were_taken(timed: SimpleNamespace) -> None:
     assert measurement["how"]["weights"].startswith("random")
 
 
+@pytest.mark.times
 def test_real_weights_are_timed_and_the_record_says_so(project: Project) -> None:
     options = pair(project, {"layers": 6, "width": 128, "weights": 0.01}, {"layers": 1, "width": 128})
     project.run(CPU, *options, "--record", "times.json")
@@ -85,12 +88,14 @@ def test_real_weights_are_timed_and_the_record_says_so(project: Project) -> None
     assert measurement["how"]["weights"].split("; ")[1].startswith("random")
 
 
+@pytest.mark.times
 def test_a_second_launch_is_recorded_beside_the_first(timed: SimpleNamespace) -> None:
     assert [record.get("launch", 0) for record in timed.records] == [0, 1]
     notes = timed.project.verdicts("twice")["speed.cpu"]["notes"]
     assert any("2 launch" in note for note in notes)
 
 
+@pytest.mark.times
 def test_pytest_benchmark_shows_saves_and_compares_two_entries(timed: SimpleNamespace) -> None:
     entries = json.loads((timed.project.path / "b.json").read_text())["benchmarks"]
     names = [entry["name"] for entry in entries]
@@ -101,6 +106,7 @@ def test_pytest_benchmark_shows_saves_and_compares_two_entries(timed: SimpleName
     assert timed.second.returncode == pytest.ExitCode.OK
 
 
+@pytest.mark.times
 def test_a_slower_student_is_not_reproduced(project: Project) -> None:
     options = pair(project, {"layers": 3, "width": 256}, {"layers": 12, "width": 256})
     result = project.run(CPU, *options)
@@ -178,6 +184,7 @@ def test_what_keeps_times_from_being_taken_is_not_run_never_a_pass(
     assert all(word in verdict["reason"] for word in words)
 
 
+@pytest.mark.times
 @pytest.mark.parametrize(
     "options", [("--benchmark-only", "--benchmark-skip"), ("--benchmark-disable", "--benchmark-enable")]
 )
@@ -198,6 +205,7 @@ def test_only_benchmarks_judges_times_from_evidence(project: Project) -> None:
     assert project.words()["speed.cpu"] == project.words()["speed.cpu_full_pass"] == "reproduced"
 
 
+@pytest.mark.times
 def test_one_core_is_enough_and_more_threads_than_cores_are_refused(project: Project) -> None:
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("needs a system on which a process can be bound to a processor")

@@ -17,7 +17,7 @@ The answer in a sentence, a forest plot with a row for each claim, the paper's f
 claim's sentence, rule, raw values, recipe and host under a fold, and the distribution of timed pairs. RESULTS is this
 run's verdicts.json or its folder; where a folder has none yet, the page says how to make it. Other runs are drawn
 beside it in marks of their own. Scores that were fine-tuned here also go to OUT/model-cards, a block for the head of
-each model's card. A folder of evidence is no place for a page, and is refused as OUT. The same input gives the same
+each model's card. A folder of evidence is refused as OUT. The same input gives the same
 bytes. It needs pip install -e ".[report]"."""
 EXAMPLES = """examples:
   python -m report render results/verdicts.json --evidence evidence
