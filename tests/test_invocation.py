@@ -188,6 +188,7 @@ def test_so_it_does_where_no_path_comes_first(
     else:
         assert done.returncode == USAGE, done.stdout + done.stderr
         assert "--student=../repo/model" in done.stderr
+        assert str(project.path / "pytest.ini") in done.stderr, "which was not read"
 
 
 def test_elsewhere_the_plugin_does_nothing(tmp_path: Path) -> None:

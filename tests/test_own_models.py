@@ -83,7 +83,7 @@ def test_a_model_is_the_same_however_its_folder_is_spelled(project: Project) -> 
         judged = project.run(SIZE, "--student", name, "--evidence", file, "--results", f"judged{number}")
         verdict = project.verdicts(f"judged{number}")["size.reduction"]
         assert (verdict["verdict"], verdict["value"]) == ("reproduced", live["value"]), judged.stdout
-    for slip, remedy in (("./m/slahs", "./m/slash?"), ("zzz", "google-bert/bert-base-uncased")):
+    for slip, remedy in (("./m/slahs", "./m/slash?"), ("zzz", "it is about ./m/slash, google-bert/bert-base-uncased.")):
         refused = project.run(SIZE, "--student", slip, "--evidence", "r.json")
         assert refused.returncode == pytest.ExitCode.USAGE_ERROR
         assert all(word in refused.stdout + refused.stderr for word in (slip, remedy))
